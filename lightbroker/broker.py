@@ -1,0 +1,215 @@
+"""The broker: named queues and topics over one store."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from lightbroker.clock import Clock, SystemClock
+from lightbroker.errors import QueueClosed, check_count, check_name
+from lightbroker.message import Delivery, Message, Transition
+from lightbroker.policy import Overflow, QueueOptions, Retry
+from lightbroker.queue import DeadLetterQueue, Queue, check_timeout
+from lightbroker.storage.base import QueueStats, Store
+from lightbroker.storage.memory import MemoryStore
+from lightbroker.topic import Subscription, SubscriptionStats, Topics
+from lightbroker.worker import WorkerPool
+
+log = logging.getLogger(__name__)
+
+_DEFAULTS = QueueOptions()
+
+
+def open_store(url: str) -> Store:
+    """The store that a URL names; raises ValueError for a scheme that there is no store for."""
+    scheme = urlsplit(url).scheme
+    if scheme != "memory":
+        raise ValueError(f"store: no store for {url!r}; use 'memory://' or pass a Store")
+    return MemoryStore()
+
+
+@dataclass(frozen=True)
+class BrokerStats:
+    """The numbers of every queue by name, and of every subscriber's buffer."""
+
+    queues: dict[str, QueueStats]
+    subscriptions: tuple[SubscriptionStats, ...]
+
+
+class Broker:
+    """Queues to work off, topics to listen to; threads may share one broker. Closing it needs no open queue.
+
+    store: a URL ("memory://") or a `Store`; clock: where time comes from (None: the machine's); trace: how many
+    transitions `trace` remembers, 0 for none.
+    """
+
+    def __init__(self, store: str | Store = "memory://", *, clock: Clock | None = None, trace: int = 0) -> None:
+        self._store = open_store(store) if isinstance(store, str) else store
+        self.clock = SystemClock() if clock is None else clock
+        self._journal: deque[tuple[str, Transition]] = deque(maxlen=check_count("trace", trace) if trace else 0)
+        self._tracing = bool(trace)
+        self._queues: dict[str, Queue] = {}
+        self._pools: list[WorkerPool] = []
+        self._topics = Topics(self._store, self.clock)
+        self._lock = threading.Lock()
+        self._draining = self._closed = False
+
+    def queue(
+        self,
+        name: str,
+        capacity: int | None = _DEFAULTS.capacity,
+        overflow: Overflow = _DEFAULTS.overflow,
+        lease: float = _DEFAULTS.lease,
+        retry: Retry = _DEFAULTS.retry,
+        ttl: float | None = _DEFAULTS.ttl,
+        dead_capacity: int | None = _DEFAULTS.dead_capacity,
+    ) -> Queue:
+        """Declare a queue and return it; declaring it again with the same options returns the same.
+
+        capacity: how many messages it holds, ready, delayed and leased (None: without bound); overflow: what a push
+        does when it is full; lease: seconds for which a pulled message is kept from others; retry: how failures are tried
+        again; ttl: seconds after which a message is no longer delivered; dead_capacity: how many dead letters are kept,
+        the oldest are dropped. Raises ValueError naming what differs from an earlier declaration, or makes no sense.
+        """
+        options = QueueOptions(capacity, overflow, lease, retry, ttl, dead_capacity)
+        queue = self._open(name, options)
+        if queue.options != options:
+            differing = ", ".join(
+                f"{field.name}={getattr(options, field.name)!r} (it has {getattr(queue.options, field.name)!r})"
+                for field in fields(options)
+                if getattr(options, field.name) != getattr(queue.options, field.name)
+            )
+            raise ValueError(f"queue {name!r} is declared already, with other options: {differing}")
+        return queue
+
+    def _open(self, name: str, options: QueueOptions = _DEFAULTS) -> Queue:
+        """The queue of that name, declared with `options` if it is new."""
+        with self._lock:
+            queue = self._queues.get(check_name("name", name))
+            if queue is None:
+                if self._draining:
+                    raise QueueClosed("the broker is closed")
+                note = self._note if self._tracing else None
+                queue = Queue(name, options, self.clock, self._store.queue(name, options, self.clock, note))
+                self._queues[name] = queue
+            return queue
+
+    def _named(self, name: str) -> Queue:
+        try:
+            return self._queues[name]
+        except (KeyError, TypeError):
+            return self._open(name)
+
+    def push(
+        self,
+        queue: str,
+        body: object,
+        *,
+        timeout: float | None = None,
+        delay: float = 0.0,
+        ttl: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str | None:
+        """Push to the queue of that name; see `Queue.push`."""
+        return self._named(queue).push(body, timeout=timeout, delay=delay, ttl=ttl, headers=headers)
+
+    def pull(self, queue: str, timeout: float | None = None) -> Delivery:
+        """Pull from the queue of that name; see `Queue.pull`."""
+        return self._named(queue).pull(timeout)
+
+    def dlq(self, queue: str) -> DeadLetterQueue:
+        """The dead letters of the queue of that name."""
+        return self._named(queue).dead_letters
+
+    def publish(self, topic: str, body: object, headers: Mapping[str, str] | None = None) -> int:
+        """Offer a message to everyone who listens to `topic`; returns how many copies were accepted."""
+        if self._draining:
+            raise QueueClosed("the broker is closed")
+        return self._topics.publish(topic, body, headers)
+
+    def subscribe(
+        self,
+        pattern: str,
+        capacity: int | None = 1000,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+        group: str | None = None,
+    ) -> Subscription:
+        """Listen to the topics that `pattern` matches: `*` is one token, `>` one or more at the end.
+
+        capacity: messages buffered for this subscriber (None: without bound); overflow: what happens when the buffer is
+        full, BLOCK makes the publisher wait; group: members of one group on one pattern share a buffer, each message
+        goes to one of them.
+        """
+        if overflow is Overflow.DEAD_LETTER:
+            raise ValueError("overflow: a subscription has no dead letters; bind the topic to a queue to keep them")
+        if self._draining:
+            raise QueueClosed("the broker is closed")
+        return self._topics.subscribe(pattern, group, QueueOptions(capacity, overflow))
+
+    def bind(self, pattern: str, queue: str) -> None:
+        """Push what is published to topics that match `pattern` into a queue: with acks, retries and dead letters."""
+        self._topics.bind(pattern, self._named(queue))
+
+    def workers(self, queue: str, handler: Callable[[Message], object], workers: int = 4) -> WorkerPool:
+        """Start threads that run `handler(message)` for each message of the queue."""
+        pool = WorkerPool(self._named(queue), handler, workers)
+        with self._lock:
+            self._pools = [*(other for other in self._pools if not other.stopped), pool]
+        return pool
+
+    def stats(self) -> BrokerStats:
+        """The numbers of all queues and subscriptions now."""
+        return BrokerStats({name: queue.stats() for name, queue in sorted(self._queues.items())}, self._topics.stats())
+
+    def trace(self, message_id: str) -> list[Transition]:
+        """What the broker remembers of a message's life, oldest first; empty unless it was made with `trace=`."""
+        steps = [transition for id, transition in list(self._journal) if id == message_id]
+        # Threads may note two transitions in the wrong order within microseconds; their times are right.
+        return sorted(steps, key=lambda transition: (transition.source != "NEW", transition.time))
+
+    def _note(self, at: float, message_id: str, source: str, target: str, attempt: int, cause: str) -> None:
+        self._journal.append((message_id, Transition(at, source, target, attempt, cause)))
+
+    def check(self) -> None:
+        """Raise InvariantError if the conservation law does not hold; call it when nothing is under way."""
+        for queue in list(self._queues.values()):
+            queue.store.check()
+        self._topics.check()
+
+    def close(self, drain: bool = True, timeout: float | None = None) -> None:
+        """Take nothing new, finish, and wake every blocked caller with QueueClosed.
+
+        With `drain`, worker pools go on until their queues are empty or `timeout` seconds are over (None: no limit);
+        the handlers that run then may finish. Without, what they work on is released. A queue without workers is not waited
+        for: what it holds stays in the store, and a store in memory takes it along; a warning says how much that was.
+        """
+        timeout = check_timeout(timeout)
+        until = None if timeout is None else time.monotonic() + timeout
+        with self._lock:
+            if self._closed:
+                return
+            self._draining = True
+            queues, pools = list(self._queues.values()), list(self._pools)
+        for queue in queues:
+            queue.store.refuse()
+        while drain and any(pool.busy for pool in pools) and (until is None or time.monotonic() < until):
+            time.sleep(0.005)
+        for pool in pools:
+            pool.stop(drain, None if until is None else max(0.0, until - time.monotonic()))
+        self._topics.close()
+        for queue in queues:
+            queue.store.close()
+            if held := queue.stats().held:
+                log.warning("closed with %d messages left in queue %s", held, queue.name)
+        self._store.close()
+        self._closed = True
+
+    def __enter__(self) -> "Broker":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close(drain=error is None)

@@ -1,0 +1,161 @@
+"""Time is injected: leases, delays, backoff and TTL read one clock, and a manual one makes them exact and instant."""
+
+import heapq
+import itertools
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Protocol
+
+from lightbroker.errors import check_number
+
+_NEVER = float("inf")
+
+
+class Alarm:
+    """Calls a bound method at a time that can be moved; it holds its target weakly, so it keeps no queue alive."""
+
+    def __init__(self, agenda: "_Agenda", callback: Callable[[], object]) -> None:
+        self._agenda = agenda
+        self._callback = weakref.WeakMethod(callback)
+        self.when = _NEVER
+
+    def set(self, when: float) -> None:
+        """Ring at `when` (monotonic seconds of the clock), unless the alarm is set for an earlier time already."""
+        self._agenda.add(self, when)
+
+    def cancel(self) -> None:
+        """Forget the time that was set."""
+        self._agenda.discard(self)
+
+    def ring(self) -> None:
+        """Make the call, if there is still somebody to call."""
+        callback = self._callback()
+        if callback is not None:
+            callback()
+
+
+class Clock(Protocol):
+    """What the broker asks of time. `monotonic` drives every deadline, `time` only stamps messages."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, from an arbitrary start."""
+
+    def time(self) -> float:
+        """Unix time in seconds."""
+
+    def alarm(self, callback: Callable[[], object]) -> Alarm:
+        """An alarm, not yet set, that calls the bound method `callback`."""
+
+
+class _Agenda:
+    """Alarms by time. An alarm moved earlier leaves its old entry behind; entries that no longer match are skipped."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self._heap: list[tuple[float, int, Alarm]] = []
+        self._sequence = itertools.count()
+
+    def add(self, alarm: Alarm, when: float) -> None:
+        with self.changed:
+            if when < alarm.when:
+                alarm.when = when
+                heapq.heappush(self._heap, (when, next(self._sequence), alarm))
+                self.changed.notify_all()
+
+    def discard(self, alarm: Alarm) -> None:
+        with self.changed:
+            alarm.when = _NEVER
+            self._heap = [entry for entry in self._heap if entry[2] is not alarm]
+            heapq.heapify(self._heap)
+            self.changed.notify_all()
+
+    def next_time(self) -> float:
+        """When the next alarm rings, or infinity; call it with `changed` held."""
+        while self._heap and self._heap[0][2].when != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else _NEVER
+
+    def take(self) -> Alarm:
+        """Remove the next alarm; call it with `changed` held, after `next_time`."""
+        alarm = heapq.heappop(self._heap)[2]
+        alarm.when = _NEVER
+        return alarm
+
+
+class SystemClock:
+    """The machine's time. One daemon thread rings the alarms; it runs only while any is set."""
+
+    monotonic = staticmethod(time.monotonic)
+    time = staticmethod(time.time)
+
+    def __init__(self) -> None:
+        self._agenda = _RingingAgenda()
+
+    def alarm(self, callback: Callable[[], object]) -> Alarm:
+        """An alarm, not yet set, that calls the bound method `callback` in the clock's thread."""
+        return Alarm(self._agenda, callback)
+
+
+class _RingingAgenda(_Agenda):
+    _thread: threading.Thread | None = None
+
+    def add(self, alarm: Alarm, when: float) -> None:
+        with self.changed:
+            super().add(alarm, when)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._ring, name="lightbroker-clock", daemon=True)
+                self._thread.start()
+
+    def _ring(self) -> None:
+        while True:
+            with self.changed:
+                while (wait := self.next_time() - time.monotonic()) > 0:
+                    if wait == _NEVER:
+                        self._thread = None
+                        return
+                    self.changed.wait(min(wait, threading.TIMEOUT_MAX))
+                alarm = self.take()
+            alarm.ring()
+
+
+class ManualClock:
+    """Time that moves only when told to, for tests and teaching: `advance` rings every alarm due, in order.
+
+    It counts in nanoseconds and takes times that lie closer together for the same, so ten steps of 0.1 s reach an
+    alarm set for 1 s.
+    """
+
+    def __init__(self, start: float = 0.0) -> None:
+        """Start at `start` seconds, which is the monotonic and the Unix time alike."""
+        self._agenda = _Agenda()
+        self._now = float(start)
+
+    def monotonic(self) -> float:
+        """Seconds since zero."""
+        return self._now
+
+    def time(self) -> float:
+        """The same number as `monotonic`, read as Unix time."""
+        return self._now
+
+    def alarm(self, callback: Callable[[], object]) -> Alarm:
+        """An alarm, not yet set, that calls the bound method `callback` from inside `advance`."""
+        return Alarm(self._agenda, callback)
+
+    def advance(self, seconds: float) -> None:
+        """Move time on by `seconds`; each alarm on the way sees the time for which it was set.
+
+        Raises ValueError for a step back.
+        """
+        target = round(self._now + check_number("seconds", seconds), 9)
+        while True:
+            with self._agenda.changed:
+                when = self._agenda.next_time()
+                if when > target + 1e-9:
+                    break
+                self._now = max(self._now, when)
+                alarm = self._agenda.take()
+            alarm.ring()
+        self._now = max(self._now, target)

@@ -1,0 +1,73 @@
+"""Everything that can go wrong: the exceptions, and the checks that turn a senseless argument into one."""
+
+import math
+import queue
+
+MAX_NAME = 255
+
+
+class BrokerError(Exception):
+    """Base of every error that LightBroker raises on its own account."""
+
+
+class PushError(BrokerError):
+    """A push was not taken; of a batch, `accepted` holds the ids that were in before."""
+
+    def __init__(self, text: str, accepted: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.accepted = accepted
+
+
+class QueueFull(PushError, queue.Full):
+    """The queue has no room and its policy is to say so."""
+
+
+class QueueEmpty(BrokerError, queue.Empty):
+    """No message became ready within the time-out."""
+
+
+class QueueClosed(PushError):
+    """The queue, subscription or broker is closed, or drains and takes nothing new."""
+
+
+class LeaseLost(BrokerError):
+    """The receipt is stale: the message was settled, or its lease ran out and it may be with somebody else."""
+
+
+class StoreError(BrokerError):
+    """The storage behind the broker cannot be used."""
+
+
+class InvariantError(BrokerError):
+    """The conservation law does not hold: a bug in LightBroker or in a store."""
+
+
+def check_number(name: str, value: object, least: float = 0.0, *, above: bool = False) -> float:
+    """Return `value` as a float if it is a finite number of at least (with `above`: more than) `least`.
+
+    Raises TypeError or ValueError that names the argument.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    if not math.isfinite(value) or value < least or (above and value == least):
+        bound = f"{'above' if above else 'of at least'} {least:g}"
+        raise ValueError(f"{name} must be a finite number {bound}, not {value!r}")
+    return float(value)
+
+
+def check_count(name: str, value: object) -> int:
+    """Return `value` if it is a whole number of at least 1; raises TypeError or ValueError that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value!r}")
+    return value
+
+
+def check_name(name: str, value: object) -> str:
+    """Return `value` if it can name something: 1 to 255 printable characters without a space."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {value!r}")
+    if not 0 < len(value) <= MAX_NAME or not value.isprintable() or " " in value:
+        raise ValueError(f"{name} must be 1 to {MAX_NAME} printable characters without a space, not {value[:300]!r}")
+    return value

@@ -1,0 +1,72 @@
+"""Decisions without side effects: what a full queue does, when a failure is tried again, what a queue may hold."""
+
+import enum
+import random
+from dataclasses import dataclass, field
+
+from lightbroker.errors import check_count, check_number
+
+
+class Overflow(enum.Enum):
+    """What a push does when the queue is full."""
+
+    BLOCK = "block"  #: wait for room, at most `timeout` seconds, then raise QueueFull
+    REJECT = "reject"  #: raise QueueFull at once
+    DROP_NEWEST = "drop_newest"  #: drop the message that is being pushed
+    DROP_OLDEST = "drop_oldest"  #: drop the message that has been ready longest; if none is ready, the new one
+    DEAD_LETTER = "dead_letter"  #: put the message into the dead-letter queue
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often a message is delivered, and how long it waits between deliveries.
+
+    The wait is exponential with full jitter: uniform between 0 and `min(cap, base * factor ** (attempt - 1))` seconds
+    (Marc Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015). With `seed` the waits repeat.
+    """
+
+    max_attempts: int = 5
+    base: float = 0.1
+    factor: float = 2.0
+    cap: float = 30.0
+    jitter: bool = True
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_count("retry.max_attempts", self.max_attempts)
+        check_number("retry.base", self.base)
+        check_number("retry.factor", self.factor, 1.0)
+        check_number("retry.cap", self.cap)
+
+    def delay(self, attempt: int, rng: random.Random) -> float:
+        """Seconds to wait after delivery number `attempt` (1 is the first) failed."""
+        try:
+            bound = min(self.cap, self.base * self.factor ** (attempt - 1))
+        except OverflowError:
+            bound = self.cap
+        return rng.uniform(0.0, bound) if self.jitter else bound
+
+
+@dataclass(frozen=True)
+class QueueOptions:
+    """What a queue was declared with; see `Broker.queue`."""
+
+    capacity: int | None = 10_000
+    overflow: Overflow = Overflow.BLOCK
+    lease: float = 30.0
+    retry: Retry = field(default_factory=Retry)
+    ttl: float | None = None
+    dead_capacity: int | None = 10_000
+
+    def __post_init__(self) -> None:
+        if self.capacity is not None:
+            check_count("capacity", self.capacity)
+        if not isinstance(self.overflow, Overflow):
+            raise TypeError(f"overflow must be a member of Overflow, not {self.overflow!r}")
+        check_number("lease", self.lease, above=True)
+        if not isinstance(self.retry, Retry):
+            raise TypeError(f"retry must be a Retry, not {self.retry!r}")
+        if self.ttl is not None:
+            check_number("ttl", self.ttl, above=True)
+        if self.dead_capacity is not None:
+            check_count("dead_capacity", self.dead_capacity)

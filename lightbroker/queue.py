@@ -1,0 +1,133 @@
+"""A queue: the verbs, in the order of a message's life."""
+
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count, islice, repeat
+
+from lightbroker.clock import Clock
+from lightbroker.errors import check_count, check_number
+from lightbroker.message import MAX_BODY, NEVER, DeadLetter, Delivery, Message, check_headers, encode
+from lightbroker.policy import QueueOptions
+from lightbroker.storage.base import QueueStats, QueueStore
+
+
+def check_timeout(timeout: float | None) -> float | None:
+    """Return a time-out in seconds that the operating system can wait for; None waits for ever."""
+    return None if timeout is None else min(check_number("timeout", timeout), threading.TIMEOUT_MAX)
+
+
+class Queue:
+    """Point to point: each message goes to one consumer at a time, at least once, until it is settled.
+
+    The messages of one producer are first delivered in the order in which it pushed them. One that is retried,
+    released or redriven goes to the back. Made by `Broker.queue`.
+    """
+
+    def __init__(self, name: str, options: QueueOptions, clock: Clock, store: QueueStore) -> None:
+        self.name = name
+        self.options = options
+        self.clock = clock
+        self.store = store
+        self.dead_letters = DeadLetterQueue(store)
+        self._time = clock.time
+        self._ttl = options.ttl
+        self._prefix = f"{secrets.token_hex(6)}-"
+        self._numbers = count(1)
+
+    def push(
+        self,
+        body: object,
+        *,
+        timeout: float | None = None,
+        delay: float = 0.0,
+        ttl: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str | None:
+        """Accept one message.
+
+        body: bytes, str, or what JSON can hold; timeout: seconds to wait for room if the policy is BLOCK; delay:
+        seconds until it is ready; ttl: seconds after which it is no longer delivered (None: as the queue says).
+        Returns its id, or None if the overflow policy dropped it. Raises QueueFull, QueueClosed, or ValueError and
+        TypeError for an argument that makes no sense; then nothing was accepted.
+        """
+        if type(body) is not bytes or len(body) > MAX_BODY:
+            body = encode(body)
+        id = f"{self._prefix}{next(self._numbers)}"
+        if timeout is None and ttl is None and self._ttl is None and headers is None and delay == 0.0:
+            return id if self.store.push(Message(id, body, self._time()), None, 0.0) else None
+        message = Message(id, body, self._time(), 1, check_headers(headers), self._expiry(ttl))
+        return id if self.store.push(message, check_timeout(timeout), check_number("delay", delay)) else None
+
+    def push_many(
+        self,
+        bodies: Iterable[object],
+        *,
+        timeout: float | None = None,
+        delay: float = 0.0,
+        ttl: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> list[str | None]:
+        """Accept messages in order, far cheaper than one at a time; arguments as for `push`, `timeout` is for all.
+
+        Returns the ids. If one is not accepted, the error's `accepted` holds the ids of those before it.
+        """
+        timeout, delay = check_timeout(timeout), check_number("delay", delay)
+        kept = [body if type(body) is bytes and len(body) <= MAX_BODY else encode(body) for body in bodies]
+        ids = [f"{self._prefix}{number}" for number in islice(self._numbers, len(kept))]
+        shared = repeat(self._time()), repeat(1), repeat(check_headers(headers)), repeat(self._expiry(ttl))
+        taken = self.store.push_many(list(map(Message, ids, kept, *shared)), timeout, delay)
+        return [id if entered else None for id, entered in zip(ids, taken)]
+
+    def _expiry(self, ttl: float | None) -> float:
+        ttl = self._ttl if ttl is None else check_number("ttl", ttl, above=True)
+        return NEVER if ttl is None else self.clock.monotonic() + ttl
+
+    def pull(self, timeout: float | None = None) -> Delivery:
+        """Lease the message that has been ready longest.
+
+        timeout: seconds to wait for one; 0 does not wait, None waits for ever. It is real time, whatever the clock.
+        Raises QueueEmpty or QueueClosed.
+        """
+        if timeout is not None and timeout != 0.0:
+            timeout = check_timeout(timeout)
+        return self.store.pull(timeout)
+
+    def pull_many(self, n: int, timeout: float | None = None) -> list[Delivery]:
+        """Wait as `pull` does for one message, then take what else is ready, at most `n` in all."""
+        return self.store.pull_many(check_count("n", n), check_timeout(timeout))
+
+    def ack_many(self, deliveries: Iterable[Delivery]) -> None:
+        """Ack all of this queue's `deliveries`; raises LeaseLost if any came too late, after acking the others."""
+        self.store.ack_many(deliveries)
+
+    def stats(self) -> QueueStats:
+        """What it holds now, and the counters of the conservation law."""
+        return self.store.stats()
+
+
+class DeadLetterQueue:
+    """What a queue gave up on: `len()`, iteration from the oldest, `redrive` and `purge`."""
+
+    def __init__(self, store: QueueStore) -> None:
+        self._store = store
+
+    def __len__(self) -> int:
+        return self._store.stats().dead
+
+    def __iter__(self) -> Iterator[DeadLetter]:
+        return iter(self._store.dead_letters())
+
+    def redrive(self, ids: Iterable[str] | None = None, limit: int | None = None) -> int:
+        """Deliver dead letters again, as if they were new: at the back, with attempts from 1 and without a TTL.
+
+        ids: which (None: all, oldest first); unknown ones are passed over. limit: how many at most. It stops when the
+        queue is full. Returns how many were moved.
+        """
+        if isinstance(ids, str):
+            raise TypeError(f"ids must be a collection of ids, not the string {ids!r}; write [{ids!r}]")
+        return self._store.redrive(ids, None if limit is None else check_count("limit", limit))
+
+    def purge(self) -> int:
+        """Delete them all; returns how many there were."""
+        return self._store.purge()

@@ -1,0 +1,1 @@
+"""Where messages wait: one contract (`base`), several stores."""

@@ -1,0 +1,112 @@
+"""The contract of a store: one atomic transition per method.
+
+"Atomic" means: whoever looks, and whatever is killed or interrupted, a message is in exactly one state; two callers
+who want the same message cannot both have it; and a method that raises has changed nothing. A store is used by any
+number of threads at once. What a method may assume: arguments were checked, bodies are bytes, times are seconds.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lightbroker.clock import Clock
+from lightbroker.errors import InvariantError
+from lightbroker.message import DeadLetter, Delivery, Message, Settler
+from lightbroker.policy import QueueOptions
+
+#: Called with (time, message id, from, to, attempt, cause) for each transition of a traced queue.
+Note = Callable[[float, str, str, str, int, str], None]
+
+
+@dataclass(frozen=True)
+class QueueStats:
+    """What a queue holds now, and what has happened to all it ever accepted."""
+
+    ready: int
+    delayed: int
+    leased: int
+    dead: int
+    capacity: int | None
+    accepted: int
+    acked: int
+    dropped: int
+    expired: int
+    purged: int
+    retried: int  #: deliveries that failed and were followed by another
+    redriven: int  #: dead letters that were made ready again
+    refused: int  #: pushes that ended in QueueFull, which accepted nothing
+
+    @property
+    def held(self) -> int:
+        """Messages that take room: ready, delayed and leased."""
+        return self.ready + self.delayed + self.leased
+
+    def check(self, name: str) -> None:
+        """Raise InvariantError if the conservation law does not hold for these numbers, read at a quiet instant."""
+        accounted = self.held + self.acked + self.dead + self.dropped + self.expired + self.purged
+        if self.accepted != accounted:
+            raise InvariantError(f"queue {name!r} accepted {self.accepted} messages, accounts for {accounted}: {self}")
+        if self.capacity is not None and self.held > self.capacity:
+            raise InvariantError(f"queue {name!r} holds {self.held} messages, more than its capacity: {self}")
+
+
+class QueueStore(Settler, Protocol):
+    """One queue in a store. `Settler` adds ack, nack, release, reject and extend, each raising LeaseLost if stale."""
+
+    def push(self, message: Message, timeout: float | None, delay: float) -> bool:
+        """Accept the message as READY, or as DELAYED for `delay` seconds; a full queue follows its overflow policy.
+
+        False means accepted and dropped. Raises QueueFull or QueueClosed, and then nothing was accepted.
+        """
+
+    def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
+        """`push` each in order; they share one TTL. The error of the one that was not accepted tells which were."""
+
+    def pull(self, timeout: float | None) -> Delivery:
+        """Lease the message that has been READY longest, waiting `timeout` seconds for one (None: for ever).
+
+        The receipt is new; `deadline` is set. Raises QueueEmpty or QueueClosed.
+        """
+
+    def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
+        """Wait as `pull` does for the first message, then take what else is READY, `most` in all."""
+
+    def ack_many(self, deliveries: Iterable[Delivery]) -> None:
+        """Ack all whose lease holds, then raise LeaseLost if there were others."""
+
+    def take(self, timeout: float | None) -> Message:
+        """Pull and ack in one step, for subscribers, who ask for no more than at most once."""
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """A copy of the dead letters, oldest first."""
+
+    def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
+        """Make dead letters READY again with their attempts forgotten, until the queue is full; how many were."""
+
+    def purge(self) -> int:
+        """Delete the dead letters; how many there were."""
+
+    def stats(self) -> QueueStats:
+        """The counts; they fit together at a quiet instant, when no method is running."""
+
+    def check(self) -> None:
+        """Raise InvariantError if the conservation law, or what else the store keeps, does not hold."""
+
+    def refuse(self) -> None:
+        """From now on every push, the blocked ones too, raises QueueClosed; pulls go on."""
+
+    def close(self) -> None:
+        """Refuse, and wake every blocked pull with QueueClosed."""
+
+
+class Store(Protocol):
+    """A place that keeps queues."""
+
+    def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> QueueStore:
+        """Open the queue `name`; called once for each name."""
+
+    def offer(self, message: Message, queues: Sequence[Any]) -> int:
+        """Push one message to each of `queues`, queues of this store, whatever the others do; how many took it."""
+
+    def close(self) -> None:
+        """Give up connections and files; the queues are closed already."""

@@ -1,0 +1,211 @@
+"""The store in memory: the hot path, push, pull and ack, each one atomic step (see `steps`) without a lock."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import repeat
+from operator import index
+from queue import Empty
+
+from lightbroker.clock import Clock
+from lightbroker.errors import LeaseLost, PushError, QueueClosed, QueueEmpty, QueueFull
+from lightbroker.message import NEVER, Delivery, Message
+from lightbroker.policy import Overflow, QueueOptions
+from lightbroker.storage.base import Note
+from lightbroker.storage.slow import SlowPaths
+
+
+class MemoryStore:
+    """Queues that live and die with the process."""
+
+    def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> "MemoryQueue":
+        """Open an empty queue."""
+        return MemoryQueue(name, options, clock, note)
+
+    def offer(self, message: Message, queues: "Sequence[MemoryQueue]") -> int:
+        """Push to each of `queues`, whatever the others do; how many took it."""
+        taken = 0
+        for queue in queues:
+            try:
+                # The step of `MemoryQueue.push`, without its call: a copy for a hundred subscribers costs a third less.
+                entering = map(queue._insert, queue._permits, (message,))
+                next(map(queue._announce, queue._here, entering, queue._accepted))
+                taken += 1
+            except (Empty, TypeError):
+                with suppress(QueueFull, QueueClosed):
+                    taken += queue.push(message, None, 0.0)
+        return taken
+
+    def close(self) -> None:
+        """Nothing to give up."""
+
+
+class MemoryQueue(SlowPaths):
+    """See `QueueStore` for what each method promises."""
+
+    __slots__ = ("_lease_seconds",)
+
+    def __init__(self, name: str, options: QueueOptions, clock: Clock, note: Note | None = None) -> None:
+        super().__init__(name, options, clock, note)
+        self._lease_seconds = options.lease
+
+    def push(self, message: Message, timeout: float | None, delay: float) -> bool:
+        if self._refusing:
+            raise self._closed_error()
+        permits = self._permits if timeout is None else self._timed_permits(timeout)
+        while True:
+            try:
+                if delay:
+                    self._defer(zip(map(index, permits), self._accepted), message, delay)
+                else:
+                    next(map(self._announce, self._here, map(self._insert, permits, (message,)), self._accepted))
+                    if message.expires < NEVER:
+                        self._watch(message)
+                break
+            except Empty:
+                taken = self._overflow(message)
+                if taken is not None:
+                    return taken
+            except TypeError:  # a None among the permits
+                raise self._push_woken() from None
+        if self._note is not None:
+            self._note(self._now(), message.id, "NEW", "DELAYED" if delay else "READY", 0, "push")
+        return True
+
+    def _timed_permits(self, timeout: float) -> Iterator[int | None]:
+        if self._options.capacity is None:
+            return self._permits
+        return map(self._pool.get, repeat(self._options.overflow is Overflow.BLOCK), repeat(timeout))
+
+    def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
+        rest = iter(messages)
+        if messages and messages[0].expires == NEVER and not (self._refusing or delay or self._note is not None):
+            # The bound comes first, so that the last round ends before it has taken a permit.
+            bound = repeat(None, len(messages))
+            entering = map(self._announce, self._here, map(self._insert, self._permits_now, rest), self._accepted)
+            with suppress(Empty, TypeError):  # no permit: `rest` still begins with the message that needed one
+                deque(zip(bound, entering), maxlen=0)
+        left = list(rest)
+        taken = [True] * (len(messages) - len(left))
+        until = time.monotonic() + (timeout or 0.0)
+        for message in left:
+            try:
+                taken.append(self.push(message, timeout and max(0.0, until - time.monotonic()), delay))
+            except PushError as error:
+                error.accepted = tuple(m.id for m, entered in zip(messages, taken) if entered)
+                raise
+        return taken
+
+    def _overflow(self, message: Message) -> bool | None:
+        """Deal with a full queue: what `push` returns, or None if there is room now."""
+        policy = self._options.overflow
+        if policy in (Overflow.BLOCK, Overflow.REJECT):
+            next(self._refused)
+            raise QueueFull(
+                f"queue {self._name!r} is full: {self._options.capacity} messages are ready, delayed or leased; settle "
+                f"some, wait longer, raise its capacity or choose another overflow policy"
+            )
+        if policy is Overflow.DEAD_LETTER:
+            with self._lock:
+                self._bury(self._accepted, message.with_attempts(0, None), "overflow", "NEW")
+            return True
+        if policy is Overflow.DROP_OLDEST:
+            try:
+                oldest, _ = next(zip(self._take_now, self._drop))
+                self._tell(self._now(), oldest, "READY", "dropped", "overflow")
+                return None
+            except Empty:
+                pass  # all the room is taken by messages that are leased or delayed
+            except IndexError:  # an empty deque among the tokens
+                raise self._pull_woken() from None
+        next(zip(self._accepted, self._dropped))
+        self._tell(self._now(), message, "NEW", "dropped", "overflow")
+        return False
+
+    def pull(self, timeout: float | None) -> Delivery:
+        until = time.monotonic() + timeout if timeout else 0.0
+        while True:
+            if self._closed:
+                raise self._closed_error()
+            delivery = Delivery()
+            take = self._take_wait if timeout is None else self._take(until)
+            try:
+                message = next(map(self._lease, (delivery,), take))
+            except Empty:
+                raise QueueEmpty(f"queue {self._name!r} had no message ready within {timeout or 0.0:g} s") from None
+            except IndexError:  # an empty deque among the tokens
+                raise self._pull_woken() from None
+            now = self._now()
+            if message.expires <= now:
+                self._expire_leased(delivery, message)
+                continue
+            delivery.store = self
+            delivery.message = message
+            delivery.deadline = now + self._lease_seconds
+            if self._note is not None:
+                self._note(now, message.id, "READY", "LEASED", message.attempts, "pull")
+            return delivery
+
+    def _take(self, until: float) -> Iterator[Message]:
+        wait = until - time.monotonic()
+        return map(deque.popleft, map(self._tokens.get, (True,), (wait,))) if wait > 0 else self._take_now
+
+    def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
+        deliveries = [self.pull(timeout)]
+        more = min(most - 1, len(self._ready))
+        batch = [Delivery() for _ in repeat(None, more)]
+        with suppress(Empty, IndexError):  # others were faster, or it closes: what was leased so far is in `_leased`
+            # zip asks for the delivery first, so that the last round ends before it has taken a message.
+            self._leased.update(zip(batch, self._take_now))
+        now = self._now()
+        deadline = now + self._lease_seconds
+        for delivery, message in zip(batch, map(self._leased.get, batch)):
+            if message is None:
+                continue
+            if message.expires <= now:
+                self._expire_leased(delivery, message)
+                continue
+            delivery.store, delivery.message, delivery.deadline = self, message, deadline
+            deliveries.append(delivery)
+            if self._note is not None:
+                self._note(now, message.id, "READY", "LEASED", message.attempts, "pull")
+        return deliveries
+
+    def take(self, timeout: float | None) -> Message:
+        until = time.monotonic() + timeout if timeout else 0.0
+        while True:
+            if self._closed:
+                raise self._closed_error()
+            try:
+                message, _ = next(zip(self._take_wait if timeout is None else self._take(until), self._ack))
+            except Empty:
+                raise QueueEmpty(f"{self._name!r} had no message within {timeout or 0.0:g} s") from None
+            except IndexError:
+                raise self._pull_woken() from None
+            return message
+
+    def ack(self, delivery: Delivery) -> None:
+        try:
+            next(zip(map(self._unlease, (delivery,)), self._ack))
+        except KeyError:
+            raise self._lost(delivery) from None
+        if self._note is not None:
+            self._tell(self._now(), delivery.message, "LEASED", "acked", "ack")
+
+    def ack_many(self, deliveries: Iterable[Delivery]) -> None:
+        deliveries = list(deliveries)
+        rest = iter(deliveries)
+        lost: dict[Delivery, None] = {}
+        while True:
+            try:
+                deque(zip(map(self._unlease, rest), self._ack), maxlen=0)
+                break
+            except KeyError as error:  # only this one was not settled; `rest` goes on behind it
+                lost[error.args[0]] = None
+        if self._note is not None:
+            for delivery in deliveries:
+                if delivery not in lost:
+                    self._tell(self._now(), delivery.message, "LEASED", "acked", "ack")
+        if lost:
+            raise LeaseLost(f"{len(lost)} of {len(deliveries)} acks came too late. {self._lost(next(iter(lost)))}")

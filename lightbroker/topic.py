@@ -1,0 +1,236 @@
+"""Publish/subscribe: dotted topics, wildcards, and a bounded buffer for each subscriber: none slows the others."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from lightbroker.clock import Clock
+from lightbroker.errors import QueueClosed, QueueEmpty, QueueFull, check_name
+from lightbroker.message import Message, check_headers, encode
+from lightbroker.policy import QueueOptions
+from lightbroker.queue import Queue, check_timeout
+from lightbroker.storage.base import QueueStore, Store
+
+_POLL = 0.2  # seconds after which a blocked `get` looks whether its subscription was closed
+_MOST_ROUTES = 4096  # topics whose subscribers are remembered
+
+
+def check_topic(topic: object, *, wildcards: bool) -> tuple[str, ...]:
+    """Split a dotted topic; raises ValueError for empty tokens and for wildcards where none are allowed."""
+    tokens = tuple(check_name("topic", topic).split("."))
+    if "" in tokens:
+        raise ValueError(f"topic must be tokens joined by single dots, not {topic!r}")
+    for position, token in enumerate(tokens):
+        if token in ("*", ">"):
+            if not wildcards:
+                raise ValueError(f"topic {topic!r} has a wildcard; publish to one plain topic")
+            if token == ">" and position != len(tokens) - 1:
+                raise ValueError(f"topic {topic!r}: '>' stands for the rest and can only be the last token")
+    return tokens
+
+
+@dataclass(frozen=True)
+class SubscriptionStats:
+    """The numbers of one buffer; the members of a group share one."""
+
+    pattern: str
+    group: str | None
+    buffered: int
+    capacity: int | None
+    received: int
+    delivered: int
+    dropped: int
+    refused: int
+
+
+class Subscription:
+    """What one subscriber has yet to read: iterate over it, or `get` one message at a time; close it when done.
+
+    It delivers at most once, in the order of publishing. The policy decides what a full buffer does. Made by
+    `Broker.subscribe`.
+    """
+
+    def __init__(self, pattern: str, group: str | None, buffer: QueueStore, leave: Callable[["Subscription"], None]):
+        self.pattern = pattern
+        self.group = group
+        self.buffer = buffer
+        self._leave = leave
+        self._closed = False
+
+    @property
+    def dropped(self) -> int:
+        """Messages that the overflow policy dropped from this buffer."""
+        return self.buffer.stats().dropped
+
+    def get(self, timeout: float | None = None) -> Message:
+        """The next message, within `timeout` seconds (0: at once, None: for ever).
+
+        Raises QueueEmpty, or QueueClosed once the subscription is closed.
+        """
+        timeout = check_timeout(timeout)
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if self._closed:
+                raise QueueClosed(f"the subscription to {self.pattern!r} is closed")
+            wait = _POLL if until is None else min(_POLL, max(0.0, until - time.monotonic()))
+            try:
+                return self.buffer.take(wait)
+            except QueueEmpty:
+                if until is not None and time.monotonic() >= until:
+                    raise QueueEmpty(f"subscription {self.pattern!r} had no message within {timeout:g} s") from None
+
+    def __iter__(self) -> Iterator[Message]:
+        """Every message until the subscription is closed."""
+        while True:
+            try:
+                yield self.get()
+            except QueueClosed:
+                return
+
+    def stats(self) -> SubscriptionStats:
+        """What is buffered, and what happened to the rest."""
+        now = self.buffer.stats()
+        return SubscriptionStats(
+            self.pattern, self.group, now.ready, now.capacity, now.accepted, now.acked, now.dropped, now.refused
+        )
+
+    def close(self) -> None:
+        """Stop receiving; what is buffered is given up, unless other members of the group are left to read it."""
+        if not self._closed:
+            self._closed = True
+            self._leave(self)
+
+    def __enter__(self) -> "Subscription":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+
+class _Group:
+    """A buffer and those who read it; without a group name there is one reader."""
+
+    def __init__(self, options: QueueOptions, buffer: QueueStore) -> None:
+        self.options = options
+        self.buffer = buffer
+        self.members: list[Subscription] = []
+
+
+class Topics:
+    """Who gets what: patterns in a trie, and for each topic seen lately the list of those that match.
+
+    `*` stands for one token and `>` for one or more at the end, as in NATS. Buffers are queues of `store`.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._groups: dict[tuple[str, str | int], _Group] = {}
+        self._bound: dict[tuple[str, str], Queue] = {}
+        self._trie: dict[str, Any] = {}
+        self._routes: dict[str, tuple[tuple[QueueStore, ...], tuple[Queue, ...]]] = {}
+        self._keys = count()
+        self._ids = map(f"{secrets.token_hex(6)}-".__add__, map(str, count(1)))
+
+    def subscribe(self, pattern: str, group: str | None, options: QueueOptions) -> Subscription:
+        """A new reader for `pattern`; those of the same pattern and group share one buffer.
+
+        Raises ValueError for a malformed pattern, or if the group was made with other options.
+        """
+        check_topic(pattern, wildcards=True)
+        key = (pattern, next(self._keys) if group is None else check_name("group", group))
+        with self._lock:
+            shared = self._groups.get(key)
+            if shared is None:
+                buffer = self._store.queue(f"{pattern}#{key[1]}", options, self._clock, None)
+                shared = self._groups[key] = _Group(options, buffer)
+                self._changed()
+            elif shared.options != options:
+                raise ValueError(f"group {group!r} on {pattern!r} was made with {shared.options}, not with {options}")
+            subscription = Subscription(pattern, group, shared.buffer, lambda member: self._leave(key, member))
+            shared.members.append(subscription)
+            return subscription
+
+    def bind(self, pattern: str, queue: Queue) -> None:
+        """Push what is published to `pattern` into `queue` as well; twice is the same as once."""
+        check_topic(pattern, wildcards=True)
+        with self._lock:
+            self._bound[pattern, queue.name] = queue
+            self._changed()
+
+    def publish(self, topic: str, body: object, headers: Mapping[str, str] | None) -> int:
+        """Offer one message to every match; how many took it. The header `topic` names where it was published."""
+        data = encode(body)
+        buffers, queues = self._routes.get(topic) or self._route(topic)
+        kept = MappingProxyType({**check_headers(headers), "topic": topic})
+        message = Message(next(self._ids), data, self._clock.time(), 1, kept)
+        copies = self._store.offer(message, buffers)
+        for queue in queues:
+            with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
+                copies += queue.push(data, headers=kept) is not None
+        return copies
+
+    def stats(self) -> tuple[SubscriptionStats, ...]:
+        """One entry for each buffer."""
+        with self._lock:
+            return tuple(shared.members[0].stats() for shared in self._groups.values())
+
+    def check(self) -> None:
+        """Raise InvariantError if the law does not hold for a buffer."""
+        with self._lock:
+            for shared in self._groups.values():
+                shared.buffer.check()
+
+    def close(self) -> None:
+        """Close every subscription."""
+        with self._lock:
+            members = [member for shared in self._groups.values() for member in shared.members]
+        for member in members:
+            member.close()
+
+    def _leave(self, key: tuple[str, str | int], member: Subscription) -> None:
+        with self._lock:
+            shared = self._groups[key]
+            shared.members.remove(member)
+            if not shared.members:
+                del self._groups[key]
+                self._changed()
+                shared.buffer.close()
+
+    def _changed(self) -> None:
+        trie: dict[str, Any] = {}
+        for (pattern, _), target in (*self._groups.items(), *self._bound.items()):
+            node = trie
+            for token in pattern.split("."):
+                node = node.setdefault(token, {})
+            node.setdefault("", []).append(target)  # no token is empty, so "" is free for the targets
+        self._trie = trie
+        self._routes = {}  # a new dict: a publish that is under way keeps what it looked up
+
+    def _route(self, topic: str) -> tuple[tuple[QueueStore, ...], tuple[Queue, ...]]:
+        tokens = check_topic(topic, wildcards=False)
+        with self._lock:
+            targets = list(self._match(self._trie, tokens))
+            if len(self._routes) >= _MOST_ROUTES:
+                self._routes = {}
+            self._routes[topic] = (
+                tuple(target.buffer for target in targets if isinstance(target, _Group)),
+                tuple(dict.fromkeys(target for target in targets if isinstance(target, Queue))),  # one copy each
+            )
+            return self._routes[topic]
+
+    def _match(self, node: dict[str, Any], tokens: tuple[str, ...]) -> Iterator[Any]:
+        if not tokens:
+            yield from node.get("", ())
+            return
+        yield from node.get(">", {}).get("", ())
+        for token in (tokens[0], "*"):
+            if token in node:
+                yield from self._match(node[token], tokens[1:])

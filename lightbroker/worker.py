@@ -1,0 +1,125 @@
+"""A pool of threads that pull, run a handler and settle; it keeps long work leased and stops without losing any."""
+
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+
+from lightbroker.errors import LeaseLost, QueueClosed, QueueEmpty, check_count
+from lightbroker.message import Delivery, Message
+from lightbroker.queue import Queue, check_timeout
+
+log = logging.getLogger(__name__)
+
+_POLL = 0.2  # seconds after which an idle worker looks whether it shall stop
+
+
+class WorkerPool:
+    """Runs `handler(message)` for each message of a queue, in `workers` threads; made by `Broker.workers`.
+
+    It acks when the handler returns and nacks with the traceback when it raises. While the handler runs its lease is
+    extended every third of its length, so long work is not delivered twice. As a context manager it stops with a drain.
+    """
+
+    def __init__(self, queue: Queue, handler: Callable[[Message], object], workers: int = 4) -> None:
+        if not callable(handler):
+            raise TypeError(f"handler must be callable, not {handler!r}")
+        if inspect.iscoroutinefunction(handler):
+            raise TypeError(
+                "handler is async, a worker thread has no event loop: pass lambda m: asyncio.run(handler(m))"
+            )
+        self.queue = queue
+        self._handler = handler
+        self._stopping = threading.Event()
+        self._running: dict[int, Delivery] = {}
+        self._heartbeat = queue.clock.alarm(self._beat)
+        self._threads = [
+            threading.Thread(target=self._work, args=(n,), name=f"lightbroker-{queue.name}-{n}", daemon=True)
+            for n in range(check_count("workers", workers))
+        ]
+        self._arm()
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the pool runs and its queue holds messages to do, now or later."""
+        return not self.stopped and self.queue.stats().held > 0
+
+    def stop(self, drain: bool = True, timeout: float | None = None) -> bool:
+        """Pull no more. With `drain`, wait for the handlers that run, at most `timeout` seconds (None: for ever).
+
+        What still runs then, or at once without `drain`, is released for others to do; its own ack will come too late.
+        Returns whether every handler had finished.
+        """
+        timeout = check_timeout(timeout)
+        self._stopping.set()
+        until = None if timeout is None else time.monotonic() + timeout
+        if drain:
+            for thread in self._threads:
+                if thread is not threading.current_thread():
+                    thread.join(None if until is None else max(0.0, until - time.monotonic()))
+        self._heartbeat.cancel()
+        unfinished = list(self._running.copy().values())
+        for delivery in unfinished:
+            with suppress(LeaseLost):  # settled at this moment
+                delivery.release()
+        return not unfinished
+
+    def __enter__(self) -> "WorkerPool":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.stop()
+
+    def _work(self, worker: int) -> None:
+        while not self._stopping.is_set():
+            try:
+                delivery = self.queue.pull(_POLL)
+            except QueueEmpty:
+                continue
+            except QueueClosed:
+                return
+            self._running[worker] = delivery
+            try:
+                self._settle(delivery)
+            except LeaseLost:
+                log.warning(
+                    "queue %s: message %s, attempt %d was done but its lease was over; it will be delivered again",
+                    *(self.queue.name, delivery.message.id, delivery.message.attempts),
+                )
+            finally:
+                del self._running[worker]
+
+    def _settle(self, delivery: Delivery) -> None:
+        if self._stopping.is_set():
+            delivery.release()
+            return
+        try:
+            self._handler(delivery.message)
+        except BaseException as error:  # also SystemExit: a handler must not be able to end a worker
+            log.info(
+                "queue %s: message %s, attempt %d failed: %r",
+                *(self.queue.name, delivery.message.id, delivery.message.attempts, error),
+            )
+            delivery.nack(error)
+        else:
+            delivery.ack()
+
+    def _arm(self) -> None:
+        self._heartbeat.set(self.queue.clock.monotonic() + self.queue.options.lease / 3)
+
+    def _beat(self) -> None:
+        for delivery in list(self._running.copy().values()):
+            with suppress(LeaseLost):  # the worker will learn of it when it settles
+                delivery.extend(self.queue.options.lease)
+        if not self._stopping.is_set() or self._running:
+            self._arm()
