@@ -4,8 +4,11 @@ Each line imports only from lines above it:
 
     errors.py clock.py message.py          nouns: what can go wrong, time, what a user holds
     policy.py                              overflow, retry, options: decisions without I/O
-    storage/base.py                        the contract of a store: one atomic transition per method
+    storage/base.py outcome.py             the contract of a store, one atomic transition per method; shared answers
     storage/steps.py slow.py memory.py     the store in memory: atomic steps, slow paths, hot path
+    storage/sqlite_file.py _counts _rows   one file and its transactions; the counts and rows of a queue in it
+    storage/sqlite_transitions.py _wait    what becomes of a message; waiting across processes
+    storage/sqlite.py                      the store in an SQLite file
     queue.py                               the verbs, in the order of a message's life
     topic.py worker.py                     publish/subscribe on bounded buffers; the worker pool
     broker.py                              named queues and topics over one store

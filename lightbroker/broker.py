@@ -25,11 +25,18 @@ _DEFAULTS = QueueOptions()
 
 
 def open_store(url: str) -> Store:
-    """The store that a URL names; raises ValueError for a scheme that there is no store for."""
+    """The store that a URL names; raises ValueError for a scheme that there is no store for.
+
+    A store's module is loaded only here: who stays in memory needs no database library.
+    """
     scheme = urlsplit(url).scheme
-    if scheme != "memory":
-        raise ValueError(f"store: no store for {url!r}; use 'memory://' or pass a Store")
-    return MemoryStore()
+    if scheme == "memory":
+        return MemoryStore()
+    if scheme == "sqlite":
+        from lightbroker.storage import sqlite
+
+        return sqlite.open_store(url)
+    raise ValueError(f"store: no store for {url!r}; use 'memory://', 'sqlite:///path.db' or pass a Store")
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,8 @@ class BrokerStats:
 class Broker:
     """Queues to work off, topics to listen to; threads may share one broker. Closing it needs no open queue.
 
-    store: a URL ("memory://") or a `Store`; clock: where time comes from (None: the machine's); trace: how many
-    transitions `trace` remembers, 0 for none.
+    store: a URL ("memory://", "sqlite:///path.db") or a `Store`; clock: where time comes from (None: the machine's);
+    trace: how many transitions `trace` remembers, 0 for none.
     """
 
     def __init__(self, store: str | Store = "memory://", *, clock: Clock | None = None, trace: int = 0) -> None:
@@ -54,7 +61,7 @@ class Broker:
         self._tracing = bool(trace)
         self._queues: dict[str, Queue] = {}
         self._pools: list[WorkerPool] = []
-        self._topics = Topics(self._store, self.clock)
+        self._topics = Topics(self.clock)
         self._lock = threading.Lock()
         self._draining = self._closed = False
 
@@ -71,9 +78,10 @@ class Broker:
         """Declare a queue and return it; declaring it again with the same options returns the same.
 
         capacity: how many messages it holds, ready, delayed and leased (None: without bound); overflow: what a push
-        does when it is full; lease: seconds for which a pulled message is kept from others; retry: how failures are tried
-        again; ttl: seconds after which a message is no longer delivered; dead_capacity: how many dead letters are kept,
-        the oldest are dropped. Raises ValueError naming what differs from an earlier declaration, or makes no sense.
+        does when it is full; lease: seconds for which a pulled message is kept from others; retry: how failures are
+        tried again; ttl: seconds after which a message is no longer delivered; dead_capacity: how many dead letters are
+        kept, the oldest are dropped. Raises ValueError naming what differs from an earlier declaration, or TypeError
+        and ValueError naming what makes no sense.
         """
         options = QueueOptions(capacity, overflow, lease, retry, ttl, dead_capacity)
         queue = self._open(name, options)
@@ -184,8 +192,8 @@ class Broker:
         """Take nothing new, finish, and wake every blocked caller with QueueClosed.
 
         With `drain`, worker pools go on until their queues are empty or `timeout` seconds are over (None: no limit);
-        the handlers that run then may finish. Without, what they work on is released. A queue without workers is not waited
-        for: what it holds stays in the store, and a store in memory takes it along; a warning says how much that was.
+        the handlers that run then may finish. Without, what they work on is released. A queue without workers is not
+        waited for: what it holds stays in the store, and memory takes it along; a warning says how much that was.
         """
         timeout = check_timeout(timeout)
         until = None if timeout is None else time.monotonic() + timeout

@@ -109,7 +109,7 @@ class Message:
 
 
 class Settler(Protocol):
-    """The part of a queue's store that a delivery needs; each method raises LeaseLost, changing nothing, if it is over."""
+    """The part of a queue's store that a delivery needs; if the lease is over, each raises LeaseLost."""
 
     def ack(self, delivery: "Delivery") -> None:
         """LEASED -> acked."""
@@ -156,7 +156,7 @@ class Delivery:
         self.store.ack(self)
 
     def nack(self, error: BaseException | str | None = None, delay: float | None = None) -> None:
-        """It failed: deliver it again after `delay` seconds (None: the queue's backoff), or bury it if it was the last try.
+        """It failed: deliver it again after `delay` seconds (None: the queue's backoff); after the last attempt bury it.
 
         Raises LeaseLost if the lease is over.
         """

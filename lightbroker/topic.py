@@ -15,7 +15,7 @@ from lightbroker.errors import QueueClosed, QueueEmpty, QueueFull, check_name
 from lightbroker.message import Message, check_headers, encode
 from lightbroker.policy import QueueOptions
 from lightbroker.queue import Queue, check_timeout
-from lightbroker.storage.base import QueueStore, Store
+from lightbroker.storage.memory import MemoryQueue, MemoryStore
 
 _POLL = 0.2  # seconds after which a blocked `get` looks whether its subscription was closed
 _MOST_ROUTES = 4096  # topics whose subscribers are remembered
@@ -56,7 +56,7 @@ class Subscription:
     `Broker.subscribe`.
     """
 
-    def __init__(self, pattern: str, group: str | None, buffer: QueueStore, leave: Callable[["Subscription"], None]):
+    def __init__(self, pattern: str, group: str | None, buffer: MemoryQueue, leave: Callable[["Subscription"], None]):
         self.pattern = pattern
         self.group = group
         self.buffer = buffer
@@ -116,7 +116,7 @@ class Subscription:
 class _Group:
     """A buffer and those who read it; without a group name there is one reader."""
 
-    def __init__(self, options: QueueOptions, buffer: QueueStore) -> None:
+    def __init__(self, options: QueueOptions, buffer: MemoryQueue) -> None:
         self.options = options
         self.buffer = buffer
         self.members: list[Subscription] = []
@@ -125,17 +125,18 @@ class _Group:
 class Topics:
     """Who gets what: patterns in a trie, and for each topic seen lately the list of those that match.
 
-    `*` stands for one token and `>` for one or more at the end, as in NATS. Buffers are queues of `store`.
+    `*` stands for one token and `>` for one or more at the end, as in NATS. A subscriber lives in this process and is
+    delivered to at most once, so its buffer is in memory, whatever store the broker's queues are in.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, clock: Clock) -> None:
+        self._store = MemoryStore()
         self._clock = clock
         self._lock = threading.Lock()
         self._groups: dict[tuple[str, str | int], _Group] = {}
         self._bound: dict[tuple[str, str], Queue] = {}
         self._trie: dict[str, Any] = {}
-        self._routes: dict[str, tuple[tuple[QueueStore, ...], tuple[Queue, ...]]] = {}
+        self._routes: dict[str, tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]] = {}
         self._keys = count()
         self._ids = map(f"{secrets.token_hex(6)}-".__add__, map(str, count(1)))
 
@@ -214,7 +215,7 @@ class Topics:
         self._trie = trie
         self._routes = {}  # a new dict: a publish that is under way keeps what it looked up
 
-    def _route(self, topic: str) -> tuple[tuple[QueueStore, ...], tuple[Queue, ...]]:
+    def _route(self, topic: str) -> tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]:
         tokens = check_topic(topic, wildcards=False)
         with self._lock:
             targets = list(self._match(self._trie, tokens))

@@ -7,7 +7,7 @@ number of threads at once. What a method may assume: arguments were checked, bod
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from lightbroker.clock import Clock
 from lightbroker.errors import InvariantError
@@ -74,9 +74,6 @@ class QueueStore(Settler, Protocol):
     def ack_many(self, deliveries: Iterable[Delivery]) -> None:
         """Ack all whose lease holds, then raise LeaseLost if there were others."""
 
-    def take(self, timeout: float | None) -> Message:
-        """Pull and ack in one step, for subscribers, who ask for no more than at most once."""
-
     def dead_letters(self) -> list[DeadLetter]:
         """A copy of the dead letters, oldest first."""
 
@@ -104,9 +101,6 @@ class Store(Protocol):
 
     def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> QueueStore:
         """Open the queue `name`; called once for each name."""
-
-    def offer(self, message: Message, queues: Sequence[Any]) -> int:
-        """Push one message to each of `queues`, queues of this store, whatever the others do; how many took it."""
 
     def close(self) -> None:
         """Give up connections and files; the queues are closed already."""

@@ -9,9 +9,10 @@ from operator import index
 from queue import Empty
 
 from lightbroker.clock import Clock
-from lightbroker.errors import LeaseLost, PushError, QueueClosed, QueueEmpty, QueueFull
+from lightbroker.errors import PushError, QueueClosed, QueueEmpty, QueueFull
 from lightbroker.message import NEVER, Delivery, Message
 from lightbroker.policy import Overflow, QueueOptions
+from lightbroker.storage import outcome
 from lightbroker.storage.base import Note
 from lightbroker.storage.slow import SlowPaths
 
@@ -102,10 +103,7 @@ class MemoryQueue(SlowPaths):
         policy = self._options.overflow
         if policy in (Overflow.BLOCK, Overflow.REJECT):
             next(self._refused)
-            raise QueueFull(
-                f"queue {self._name!r} is full: {self._options.capacity} messages are ready, delayed or leased; settle "
-                f"some, wait longer, raise its capacity or choose another overflow policy"
-            )
+            raise outcome.full(self._name, self._options.capacity)
         if policy is Overflow.DEAD_LETTER:
             with self._lock:
                 self._bury(self._accepted, message.with_attempts(0, None), "overflow", "NEW")
@@ -133,7 +131,7 @@ class MemoryQueue(SlowPaths):
             try:
                 message = next(map(self._lease, (delivery,), take))
             except Empty:
-                raise QueueEmpty(f"queue {self._name!r} had no message ready within {timeout or 0.0:g} s") from None
+                raise outcome.empty(self._name, timeout) from None
             except IndexError:  # an empty deque among the tokens
                 raise self._pull_woken() from None
             now = self._now()
@@ -208,4 +206,4 @@ class MemoryQueue(SlowPaths):
                 if delivery not in lost:
                     self._tell(self._now(), delivery.message, "LEASED", "acked", "ack")
         if lost:
-            raise LeaseLost(f"{len(lost)} of {len(deliveries)} acks came too late. {self._lost(next(iter(lost)))}")
+            raise outcome.some_lost(len(lost), len(deliveries), self._lost(next(iter(lost))))

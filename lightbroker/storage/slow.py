@@ -18,6 +18,7 @@ from lightbroker.clock import Clock
 from lightbroker.errors import LeaseLost
 from lightbroker.message import NEVER, DeadLetter, Delivery, Failure, Message
 from lightbroker.policy import QueueOptions
+from lightbroker.storage import outcome
 from lightbroker.storage.base import Note
 from lightbroker.storage.steps import Steps
 
@@ -108,10 +109,7 @@ class SlowPaths(Steps):
             raise self._lost(delivery) from None
 
     def _lost(self, delivery: Delivery) -> LeaseLost:
-        return LeaseLost(
-            f"the lease {delivery.receipt!r} on queue {self._name!r} is over: it was settled before, or it ran out "
-            f"after {self._options.lease:g} s and the message is somebody else's; extend it in time, or lease longer"
-        )
+        return outcome.lost(self._name, self._options.lease, delivery)
 
     def _tell(self, at: float, message: Message, source: str, target: str, cause: str) -> None:
         if self._note is not None:
@@ -127,13 +125,12 @@ class SlowPaths(Steps):
     def _fail(
         self, delivery: Delivery, message: Message, error: str, trace: str, delay: float | None, cause: str
     ) -> None:
-        retry = self._options.retry
-        if message.attempts >= retry.max_attempts:
+        wait = outcome.retry_wait(message.attempts, delay, self._options.retry, self._rng)
+        if wait is None:
             dead = self._failed(message, error, trace, message.attempts)
             self._bury(self._leaving(delivery), dead, "max_attempts", "LEASED")
         else:
             again = self._failed(message, error, trace, message.attempts + 1)
-            wait = retry.delay(message.attempts, self._rng) if delay is None else delay
             self._give_back(delivery, again, wait, cause)
             next(self._retried)
 
@@ -217,7 +214,7 @@ class SlowPaths(Steps):
 
     def _expire_leased(self, delivery: Delivery, message: Message) -> None:
         """For a pull that met a message whose TTL had run out before the alarm rang."""
-        with self._lock:
+        with self._lock, suppress(KeyError):  # the pull stalled until the lease ran out, too
             self._expire_from(self._leaving(delivery), message, "READY")
 
     def _expire_from(self, leaving: Iterator[Any], message: Message, source: str) -> None:
@@ -237,7 +234,7 @@ class SlowPaths(Steps):
         self._extended = {delivery for delivery in self._extended if delivery in self._leased}
         following = now + self._options.lease
         most = _SCAN + len(self._extended)
-        error = f"LeaseExpired: not settled within {self._options.lease:g} s"
+        error = outcome.lease_expired(self._options.lease)
         while True:
             try:
                 oldest = tuple(islice(self._leased.items(), most))
@@ -248,6 +245,7 @@ class SlowPaths(Steps):
                     deadline = delivery.deadline
                 except AttributeError:
                     deadline = delivery.deadline = now + self._options.lease
+                    delivery.message = message
                 if deadline > now:
                     following = min(following, deadline)
                     if delivery in self._extended:

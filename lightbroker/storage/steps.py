@@ -25,6 +25,7 @@ from lightbroker.clock import Clock
 from lightbroker.errors import InvariantError, QueueClosed
 from lightbroker.message import DeadLetter, Delivery, Message
 from lightbroker.policy import Overflow, QueueOptions
+from lightbroker.storage import outcome
 from lightbroker.storage.base import Note, QueueStats
 
 PERMIT = sys.maxsize  # as an index to insert at: behind everything
@@ -132,7 +133,7 @@ class Steps:
                 self._tokens.put(deque())
 
     def _closed_error(self) -> QueueClosed:
-        return QueueClosed(f"queue {self._name!r} is {'closed' if self._closed else 'draining and takes nothing new'}")
+        return outcome.closed(self._name, draining=not self._closed)
 
     def _push_woken(self) -> QueueClosed:
         self._pool.put(None)

@@ -1,0 +1,71 @@
+"""Runs in fresh processes, interleaved in seeded random order, with a jitter canary beside them."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from lightbroker.lab.results import Config, Measurement, Run
+from lightbroker.lab.stats import percentile
+
+_CANARY_NS = 1_000_000
+
+
+def schedule(groups: Sequence[Sequence[Config]], repetitions: int, seed: int) -> list[tuple[int, Config]]:
+    """The order of the runs: every block holds every group once, and every group its configurations side by side.
+
+    What is compared with each other belongs into one group: it runs within seconds, in an order drawn anew for each
+    block, so that the drift of a machine falls on all of them alike.
+    """
+    rng = random.Random(seed)
+    order = []
+    for block in range(repetitions):
+        for group in rng.sample(groups, len(groups)):
+            order += [(block, config) for config in rng.sample(group, len(group))]
+    return order
+
+
+def run(block: int, config: Config, timeout: float = 120.0) -> Run:
+    """Measure one configuration in a process of its own, for at most `timeout` seconds.
+
+    The canary lives in this process, which has nothing else to do: in the worker it would take part in the contest for
+    the GIL and measure the system under test instead of the machine.
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        command = (sys.executable, "-m", "lightbroker.lab.worker", json.dumps(asdict(config)))
+        # numpy's thread pool would only stand idle, but on the cores that are being measured.
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
+        try:
+            oversleep = _watch(process, time.monotonic() + timeout)
+        finally:
+            timed_out = process.poll() is None
+            process.kill()
+            process.wait()
+        canary = {
+            "p50_us": percentile(oversleep, 50),
+            "p99_us": percentile(oversleep, 99),
+            "max_us": max(oversleep, default=None),
+            "samples": float(len(oversleep)),
+        }
+        out.seek(0)
+        err.seek(0)
+        if timed_out:
+            return Run(block, config, None, f"it did not end within {timeout:g} s", canary)
+        if process.returncode:
+            return Run(block, config, None, err.read()[-2000:] or f"exit code {process.returncode}", canary)
+        return Run(block, config, Measurement.from_dict(json.load(out)), None, canary)
+
+
+def _watch(process: "subprocess.Popen[bytes]", deadline: float) -> list[float]:
+    oversleep = []
+    while process.poll() is None and time.monotonic() < deadline:
+        start = time.perf_counter_ns()
+        time.sleep(_CANARY_NS * 1e-9)
+        oversleep.append((time.perf_counter_ns() - start - _CANARY_NS) / 1e3)
+    return oversleep

@@ -1,0 +1,208 @@
+"""The store in an SQLite file: several processes share its queues, and a crash loses nothing that was accepted.
+
+Each transition is one transaction (`sqlite_file`). With `synchronous=normal`, the default, it survives the death of
+the process; with `synchronous=full` it also survives that of the machine, at the price of an fsync for each commit.
+Leases, delays and time-to-live end by Unix time, so they mean the same in every process and after a reboot; a step of
+the machine's clock moves them. Capacity and counts are those of the file; the other options of a queue are each
+process's own and apply to what it does itself.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from lightbroker.clock import Clock
+from lightbroker.errors import BrokerError, PushError
+from lightbroker.message import DeadLetter, Delivery, Message
+from lightbroker.policy import Overflow, QueueOptions
+from lightbroker.storage import outcome
+from lightbroker.storage.base import Note, QueueStats
+from lightbroker.storage.sqlite_counts import FAR, READY
+from lightbroker.storage.sqlite_file import SqliteFile
+from lightbroker.storage.sqlite_rows import QueueRows
+from lightbroker.storage.sqlite_transitions import Transitions, micros
+from lightbroker.storage.sqlite_wait import Gate, Lookout
+
+log = logging.getLogger(__name__)
+
+_AGAIN = 1.0  # seconds until a failed look at what is due is repeated
+
+
+def open_store(url: str) -> "SqliteStore":
+    """The store that `sqlite:///path.db` names, or `sqlite:////absolute/path.db`; made if it is not there.
+
+    `?synchronous=normal` or `full` says what a commit survives. Raises ValueError naming what the URL has wrong, and
+    StoreError for a file that cannot be used.
+    """
+    parts = urlsplit(url)
+    if parts.netloc or parts.fragment or len(parts.path) < 2:
+        raise ValueError(f"store: {url!r} names no file; write sqlite:///path.db or sqlite:////absolute/path.db")
+    options = {"synchronous": "normal", **dict(parse_qsl(parts.query, keep_blank_values=True))}
+    synchronous = options.pop("synchronous").lower()
+    if options:
+        raise ValueError(f"store: {url!r} has the unknown option {', '.join(sorted(options))}; there is: synchronous")
+    if synchronous not in ("normal", "full"):
+        raise ValueError(f"store: synchronous must be normal or full, not {synchronous!r}")
+    path = unquote(parts.path[1:])
+    if path == ":memory:":
+        raise ValueError(f"store: {url!r} would be lost with the process; use 'memory://', which is faster")
+    return SqliteStore(path, synchronous)
+
+
+class SqliteStore:
+    """Queues in the file at `path`. SQLite 3.24 or later; every Python since 3.10 is built with one."""
+
+    def __init__(self, path: str, synchronous: str = "normal") -> None:
+        self._file = SqliteFile(path, synchronous)
+        self._lookout = Lookout()
+
+    def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> "SqliteQueue":
+        """Open the queue; raises ValueError if the file holds it with other bounds."""
+        return SqliteQueue(self._file, self._lookout, name, options, clock, note)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class SqliteQueue:
+    """See `QueueStore` for what each method promises."""
+
+    def __init__(
+        self, file: SqliteFile, lookout: Lookout, name: str, options: QueueOptions, clock: Clock, note: Note | None
+    ) -> None:
+        self._file, self._name, self._options, self._clock = file, name, options, clock
+        self._refusing = self._closed = False
+        self._ready, self._room = Gate(lookout, self._look_for_ready), Gate(lookout, self._look_for_room)
+        self._alarm = clock.alarm(self._tick)
+        self._rows = QueueRows(file, name, options, self._announce)
+        self._do = Transitions(name, options, clock, note, file, self._rows)
+        self._armed = FAR  #: what the alarm is set for, if it is
+        self._tick()
+
+    def push(self, message: Message, timeout: float | None, delay: float) -> bool:
+        return self.push_many((message,), timeout, delay)[0]
+
+    def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
+        until = None if timeout is None else time.monotonic() + timeout
+        last = timeout == 0.0 or self._options.overflow is not Overflow.BLOCK
+        taken: list[bool] = []
+        try:
+            while len(taken) < len(messages):
+                if self._refusing:
+                    raise self._closed_error()
+                seen, rest = self._room.version, messages[len(taken) :]
+                taken += self._file.run(partial(self._do.enter, rest, delay, last))
+                if len(taken) < len(messages):
+                    if last:
+                        raise outcome.full(self._name, self._options.capacity)
+                    last = not self._room.wait(seen, until)
+        except PushError as error:
+            error.accepted = tuple(message.id for message, entered in zip(messages, taken) if entered)
+            raise
+        return taken
+
+    def pull(self, timeout: float | None) -> Delivery:
+        return self.pull_many(1, timeout)[0]
+
+    def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if self._closed:
+                raise self._closed_error()
+            seen = self._ready.version
+            if deliveries := self._file.run(partial(self._do.lease, most, self)):
+                return deliveries
+            if not self._ready.wait(seen, until):
+                raise outcome.empty(self._name, timeout)
+
+    def ack(self, delivery: Delivery) -> None:
+        if self._file.run(partial(self._do.ack, (delivery,), self)):
+            raise outcome.lost(self._name, self._options.lease, delivery)
+
+    def ack_many(self, deliveries: Iterable[Delivery]) -> None:
+        deliveries = list(deliveries)
+        if lost := self._file.run(partial(self._do.ack, deliveries, self)):
+            raise outcome.some_lost(len(lost), len(deliveries), outcome.lost(self._name, self._options.lease, lost[0]))
+
+    def nack(self, delivery: Delivery, error: str, trace: str, delay: float | None) -> None:
+        self._file.run(partial(self._do.nack, delivery, error, trace, delay))
+
+    def release(self, delivery: Delivery) -> None:
+        self._file.run(partial(self._do.release, delivery))
+
+    def reject(self, delivery: Delivery, reason: str) -> None:
+        self._file.run(partial(self._do.reject, delivery, reason))
+
+    def extend(self, delivery: Delivery, seconds: float) -> None:
+        self._file.run(partial(self._do.extend, delivery, seconds))
+
+    def dead_letters(self) -> list[DeadLetter]:
+        return self._file.read(self._rows.dead_letters)
+
+    def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
+        if self._refusing:
+            raise self._closed_error()
+        chosen = None if ids is None else list(ids)
+        return self._file.run(partial(self._do.redrive, chosen, limit))
+
+    def purge(self) -> int:
+        return self._file.run(self._do.purge)
+
+    def stats(self) -> QueueStats:
+        return self._file.read(self._rows.stats)
+
+    def check(self) -> None:
+        self._file.read(self._rows.check)
+
+    def refuse(self) -> None:
+        self._refusing = True
+        self._room.open(FAR)
+
+    def close(self) -> None:
+        self.refuse()
+        self._closed = True
+        self._ready.open(FAR)
+        self._alarm.cancel()
+
+    def _closed_error(self) -> PushError:
+        return outcome.closed(self._name, draining=not self._closed)
+
+    # Waking who waits; `_announce` and the looks run with the lock of the file held.
+
+    def _announce(self) -> None:
+        self._ready.open(self._rows.states[READY])
+        self._room.open(max(0, self._rows.room))
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._rows.due < self._armed and not self._closed:
+            self._armed = self._rows.due
+            self._alarm.set(self._clock.monotonic() + (self._rows.due - micros(self._clock.time())) / 1e6)
+
+    def _tick(self) -> None:
+        self._armed = FAR
+        try:
+            self._file.run(self._do.catch_up)
+            self._arm()
+        except BrokerError:
+            if not self._closed:
+                log.warning("queue %s: what is due could not be moved on; it is tried again", self._name, exc_info=True)
+                self._alarm.set(self._clock.monotonic() + _AGAIN)
+
+    def _look_for_ready(self) -> bool:
+        return self._look(self._ready, lambda: self._rows.states[READY] or self._rows.due <= micros(self._clock.time()))
+
+    def _look_for_room(self) -> bool:
+        return self._look(self._room, lambda: max(0, self._rows.room))
+
+    def _look(self, gate: Gate, count: Callable[[], int]) -> bool:
+        def look() -> int:
+            self._rows.load()
+            return count()
+
+        if threads := self._file.read(look):
+            gate.open(threads)
+        return bool(threads)

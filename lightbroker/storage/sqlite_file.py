@@ -1,0 +1,271 @@
+"""One SQLite file and one connection to it: opening it safely, and transactions that threads share (group commit).
+
+Every change is work for `SqliteFile.run`. Whoever holds the lock does the work of all who wait behind it and commits
+once, so the cost of a commit, an fsync with `synchronous=full`, is shared by the threads that need one at that time.
+Processes take turns by SQLite's own write lock; none of them ever waits while it holds it.
+"""
+
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from lightbroker.errors import BrokerError, QueueClosed, StoreError
+
+APPLICATION_ID = 0x4C426B72  # "LBkr", in the header of the file
+SCHEMA_VERSION = 1
+_PATIENCE = 60.0  # seconds for which another process may keep the write lock
+_PAUSE = 0.0005, 0.01  # seconds between two looks whether it is free, at first and at most
+_CHECKPOINT = 4000  # pages in the log before they are copied to the file: 16 MiB
+_LOG_KEPT = 64 * 1024 * 1024  # bytes of an emptied log that are not given back to the file system
+
+# A message is one row that moves: its key is its state and its place there, so every look-up is the start of a range,
+# and no transition but failing touches a second page for it. What is too long to be moved about lies in `body`.
+# The index must not be partial by state: SQLite would then prepare each statement anew for every state bound to it.
+# Times are whole Unix microseconds: they compare exactly and mean the same in every process and after a reboot.
+_SCHEMA = """
+CREATE TABLE queue (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, capacity INTEGER, dead_capacity INTEGER,
+    turn INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL DEFAULT 4611686018427387904,
+    ready INTEGER NOT NULL DEFAULT 0, delayed INTEGER NOT NULL DEFAULT 0, leased INTEGER NOT NULL DEFAULT 0,
+    dead INTEGER NOT NULL DEFAULT 0, accepted INTEGER NOT NULL DEFAULT 0, acked INTEGER NOT NULL DEFAULT 0,
+    dropped INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0, purged INTEGER NOT NULL DEFAULT 0,
+    retried INTEGER NOT NULL DEFAULT 0, redriven INTEGER NOT NULL DEFAULT 0, refused INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE message (
+    queue INTEGER NOT NULL, state INTEGER NOT NULL, at INTEGER NOT NULL, turn INTEGER NOT NULL,
+    key INTEGER NOT NULL, attempts INTEGER NOT NULL, failed INTEGER NOT NULL, expires INTEGER,
+    id TEXT NOT NULL, timestamp REAL NOT NULL, headers TEXT, body BLOB,
+    PRIMARY KEY (queue, state, at, turn)) WITHOUT ROWID;
+CREATE INDEX mortal ON message (queue, state, expires) WHERE expires IS NOT NULL;
+CREATE TABLE body (key INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE failure (
+    key INTEGER PRIMARY KEY, reason TEXT, error TEXT NOT NULL, traceback TEXT NOT NULL,
+    first_at REAL NOT NULL, last_at REAL NOT NULL);
+"""
+
+T = TypeVar("T")
+
+
+class Touched(Protocol):
+    """What a transaction loaded and has to bring to an end: with `save` and `committed`, or with `forget`."""
+
+    def save(self) -> None:
+        """Write what changed; just before the commit."""
+
+    def committed(self) -> None:
+        """Tell the process what changed; just after the commit, with the lock held."""
+
+    def forget(self) -> None:
+        """There was no commit: load everything anew."""
+
+
+class _Job(Generic[T]):
+    __slots__ = ("done", "error", "result", "work")
+    result: T
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self.work = work
+        self.error: Exception | None = None
+        self.done = False
+
+    def attempt(self) -> None:
+        if self.done:  # its thread was interrupted and has given it up
+            return
+        self.error = None
+        try:
+            self.result = self.work()
+        except BrokerError as error:  # an answer like any other: what it counted is to be committed
+            self.error = error
+
+
+class SqliteFile:
+    """Opens or makes the file at `path`; raises StoreError for one that cannot be used or is somebody else's."""
+
+    def __init__(self, path: str, synchronous: str) -> None:
+        self._path = path
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._jobs: deque[_Job[Any]] = deque()
+        self.version = 0  #: another process has written if, in a transaction, this is no longer what it was
+        self.touched: list[Touched] = []
+        self.after_commit: list[Callable[[], object]] = []
+        try:
+            self._connection = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
+        cursor = self._connection.cursor()  # one for all: what a statement finds is read before the next begins
+        self.execute, self.executemany = cursor.execute, cursor.executemany
+        try:
+            self._patiently(lambda: self._prepare(synchronous))
+        except BaseException as error:
+            self._connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise self._explain(error) from error
+            raise
+
+    def _prepare(self, synchronous: str) -> None:
+        fresh = self._check()
+        if self._pragma("journal_mode=WAL") != "wal":
+            raise StoreError(f"{self._path}: its file system has no shared memory, which SQLite's log (WAL) needs")
+        for setting in (
+            f"synchronous={synchronous}",
+            f"wal_autocheckpoint={_CHECKPOINT}",
+            f"journal_size_limit={_LOG_KEPT}",
+            "secure_delete=OFF",  # some distributions overwrite what is deleted, at the price of more pages to write
+        ):
+            self._pragma(setting)
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            if fresh and self._check():
+                for statement in _SCHEMA.split(";"):
+                    self.execute(statement)
+                self._pragma(f"application_id={APPLICATION_ID}")
+            self._pragma(f"user_version={SCHEMA_VERSION}")  # each time: it finds out whether the file can be written
+            self.execute("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+
+    def _check(self) -> bool:
+        """Whether the file is empty; raises StoreError unless it is, or holds what this version can read."""
+        owner, version = self._pragma("application_id"), self._pragma("user_version")
+        if owner == 0 and self.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            return True
+        if owner != APPLICATION_ID:
+            raise StoreError(f"{self._path} is an SQLite file of another program; nothing was changed")
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{self._path} has schema version {version}, this LightBroker reads {SCHEMA_VERSION}; nothing was "
+                f"changed"
+            )
+        return False
+
+    def _pragma(self, setting: str) -> Any:
+        row = self.execute(f"PRAGMA {setting}").fetchone()
+        return row and row[0]
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do `work` in a transaction, perhaps together with that of other threads, and return its result.
+
+        `work` may run more than once and must leave no trace but in the file; what it wants to happen once goes to
+        `after_commit`. A BrokerError from it is raised here, after the commit. Raises StoreError if there is none.
+        """
+        if self._process != os.getpid():
+            raise StoreError(f"{self._path} was opened before a fork; open a broker of its own in each process")
+        job = _Job(work)
+        self._jobs.append(job)
+        try:
+            with self._lock:
+                if not job.done:
+                    self._transact([self._jobs.popleft() for _ in range(len(self._jobs))])
+        except BaseException:
+            job.done = True
+            raise
+        if job.error is not None:
+            raise job.error
+        return job.result
+
+    def read(self, work: Callable[[], T]) -> T:
+        """Do `work`, which only reads, on one state of the file; it waits for no other process."""
+        with self._lock:
+            try:
+                return self._patiently(lambda: self._snapshot(work))
+            except sqlite3.Error as error:
+                raise self._explain(error) from error
+
+    def _snapshot(self, work: Callable[[], T]) -> T:
+        self.execute("BEGIN")
+        try:
+            self.version = self._pragma("data_version")
+            return work()
+        finally:
+            self._undo()
+
+    def close(self) -> None:
+        """Close the connection; the last process to do so also removes the log."""
+        with self._lock:
+            self._closed = True
+            self._connection.close()
+
+    def _transact(self, jobs: list[_Job[Any]]) -> None:
+        begun = False
+        try:
+            self._patiently(partial(self.execute, "BEGIN IMMEDIATE"))
+            begun = True
+            self.version = self._pragma("data_version")
+            for job in jobs:
+                job.attempt()
+            for touched in self.touched:
+                touched.save()
+            self.execute("COMMIT")
+        except Exception as error:
+            self._undo()
+            if len(jobs) == 1:
+                jobs[0].error = self._explain(error) if isinstance(error, sqlite3.Error) else error
+                jobs[0].done = True
+                return
+        except BaseException:  # such as Ctrl-C; it concerns this thread, the others' work is still to be done
+            if not begun or self._connection.in_transaction:
+                self._undo()
+                self._jobs.extendleft(reversed(jobs))
+            else:
+                self._finish(jobs)
+            raise
+        else:
+            self._finish(jobs)
+            return
+        for job in jobs:  # one spoilt it for all
+            self._transact([job])
+
+    def _finish(self, jobs: list[_Job[Any]]) -> None:
+        for job in jobs:
+            job.done = True
+        for touched in self.touched:
+            touched.committed()
+        for call in self.after_commit:
+            call()
+        self.touched.clear()
+        self.after_commit.clear()
+
+    def _undo(self) -> None:
+        for touched in self.touched:
+            touched.forget()
+        self.touched.clear()
+        self.after_commit.clear()
+        if not self._closed and self._connection.in_transaction:
+            self.execute("ROLLBACK")
+
+    def _patiently(self, step: Callable[[], T]) -> T:
+        """Do `step`, again and again while another process has the lock that it needs."""
+        until = time.monotonic() + _PATIENCE
+        pause, longest = _PAUSE
+        while True:
+            try:
+                return step()
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2.0 * pause, longest)
+
+    def _explain(self, error: sqlite3.Error) -> BrokerError:
+        if self._closed:
+            return QueueClosed("the broker is closed")
+        text = str(error)
+        for sign, meaning in (
+            ("full", "there is no room for more; nothing was changed"),
+            ("readonly", "it cannot be written; the broker needs to write the file and its directory"),
+            ("unable to open", "it cannot be opened; its directory must exist and be writable"),
+            ("not a database", "it is not an SQLite file; nothing was changed"),
+            ("malformed", "it is damaged; restore it from a copy, or save what `sqlite3 FILE .recover` finds"),
+            ("locked", f"another process has kept the write lock for {_PATIENCE:g} s"),
+        ):
+            if sign in text:
+                return StoreError(f"{self._path}: {meaning} (SQLite: {text})")
+        return StoreError(f"{self._path}: SQLite: {text}")

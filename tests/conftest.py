@@ -1,0 +1,53 @@
+"""Fixtures: a clock that stands still until told, and brokers that must keep the conservation law to the end."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(1000.0)
+
+
+@pytest.fixture
+def store_url() -> str:
+    """What a broker of this test keeps its queues in; the contract runs its tests with the URL of every store."""
+    return "memory://"
+
+
+@pytest.fixture
+def make_broker(store_url: str, clock: ManualClock) -> Iterator[Callable[..., Broker]]:
+    """Make brokers on the store and the clock of the test; at its end each must keep the law."""
+    brokers = []
+
+    def make(**options: Any) -> Broker:
+        brokers.append(Broker(store_url, clock=clock, **options))
+        return brokers[-1]
+
+    yield make
+    try:
+        for broker in brokers:
+            with suppress(QueueClosed):  # the test closed it, and its store has nothing left to tell
+                broker.check()
+    finally:
+        for broker in brokers:
+            broker.close(drain=False)
+
+
+@pytest.fixture
+def broker(make_broker: Callable[..., Broker]) -> Broker:
+    return make_broker()
+
+
+@pytest.fixture
+def open_queue(broker: Broker) -> Callable[..., Queue]:
+    """Declare the queue "q" with the options given; failures are tried again at once unless `retry` says otherwise."""
+
+    def open_queue(**options: Any) -> Queue:
+        return broker.queue("q", **{"lease": 30.0, "retry": Retry(base=0.0), **options})
+
+    return open_queue

@@ -1,0 +1,408 @@
+"""What is SQLite's own: the URL, the file and its troubles, reopening, several brokers on one file, shared commits."""
+
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from itertools import repeat
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from lightbroker import Broker, DeadLetter, LeaseLost, ManualClock, Overflow, Queue, QueueFull, Retry, StoreError
+from lightbroker.storage import sqlite_file
+from lightbroker.storage.sqlite_file import SCHEMA_VERSION, SqliteFile, _Job
+
+from ..support import Call, counts, drain
+
+Make = Callable[..., Broker]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+def store_url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def _queue(broker: Broker, **options: Any) -> Queue:
+    return broker.queue("q", **{"retry": Retry(base=0.0), **options})
+
+
+def _edit(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+# The URL
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("sqlite:///x.db?sync=full", "unknown option sync"),
+        ("sqlite:///x.db?synchronous=off", "synchronous must be normal or full, not 'off'"),
+        ("sqlite:///x.db?synchronous=", "synchronous must be"),
+        ("sqlite://x.db", "names no file"),
+        ("sqlite:///", "names no file"),
+        ("sqlite:///a#b.db", "names no file"),
+        ("sqlite:///:memory:", "memory://"),
+    ],
+)
+def test_a_url_that_makes_no_sense_is_refused(
+    url: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=complaint):
+        Broker(url)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_three_slashes_lead_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Broker("sqlite:///a%20name.db") as broker:
+        broker.push("q", b"")
+        assert (tmp_path / "a name.db").exists()
+
+
+# The file
+
+
+def test_a_file_of_another_program_is_left_as_it_is(path: Path, store_url: str) -> None:
+    _edit(path, "CREATE TABLE theirs (x)")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="another program"):
+        Broker(store_url)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is(path: Path, store_url: str) -> None:
+    path.write_text("to do: buy milk\n" * 100)
+    with pytest.raises(StoreError, match="not an SQLite file"):
+        Broker(store_url)
+    assert path.read_text() == "to do: buy milk\n" * 100
+
+
+def test_an_empty_file_becomes_a_store(path: Path, make_broker: Make) -> None:
+    path.touch()
+    make_broker().push("q", b"")
+
+
+def test_a_file_of_a_later_version_is_left_as_it_is(path: Path, make_broker: Make, store_url: str) -> None:
+    make_broker().close()
+    _edit(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(
+        StoreError, match=f"schema version {SCHEMA_VERSION + 1}, this LightBroker reads {SCHEMA_VERSION}"
+    ):
+        Broker(store_url)
+
+
+def test_a_damaged_file_is_called_damaged(path: Path, store_url: str) -> None:
+    with Broker(store_url) as broker:
+        broker.queue("q").push_many([bytes(500)] * 100)
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="damaged"), Broker(store_url) as broker:
+        broker.pull("q", timeout=0)
+
+
+def test_a_missing_folder_is_named(path: Path) -> None:
+    with pytest.raises(StoreError, match=r"nowhere/x\.db: it cannot be opened; its directory must exist"):
+        Broker(f"sqlite:///{path.parent}/nowhere/x.db")
+
+
+@contextmanager
+def _ordinary_user() -> Iterator[None]:
+    """Drop what lets root write everywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs the users of Unix")
+@pytest.mark.parametrize("folder_mode", [0o555, 0o777])
+def test_a_file_that_cannot_be_written_is_called_read_only(folder_mode: int) -> None:
+    with TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
+        path = Path(folder, "store.db")
+        with Broker(f"sqlite:///{path}") as broker:
+            broker.queue("q")
+        path.chmod(0o444)
+        path.parent.chmod(folder_mode)
+        with _ordinary_user(), pytest.raises(StoreError, match=r"cannot be (written|opened)"):
+            Broker(f"sqlite:///{path}")
+        path.parent.chmod(0o755)
+
+
+def test_a_full_file_refuses_a_push_and_takes_it_when_there_is_room(make_broker: Make) -> None:
+    queue = _queue(make_broker(), capacity=None)
+    queue.store._file.execute("PRAGMA max_page_count = 30")  # type: ignore[attr-defined]
+    with pytest.raises(StoreError, match="there is no room for more"):
+        deque(map(queue.push, repeat(bytes(5000))))
+    before = counts(queue)
+    with pytest.raises(StoreError, match="there is no room for more"):
+        queue.push_many([bytes(5000)] * 3)
+    assert counts(queue) == before
+    for _ in range(before["ready"]):
+        queue.pull(timeout=0).ack()
+    queue.push(bytes(5000))
+
+
+def test_the_room_of_what_was_settled_is_used_again(path: Path, make_broker: Make) -> None:
+    queue = _queue(make_broker())
+    sizes = []
+    for _ in range(5):
+        for _ in range(20):
+            queue.push_many([bytes(300), bytes(5000)])
+            deliveries = queue.pull_many(2)
+            deliveries[0].nack("once more")
+            queue.ack_many([deliveries[1], queue.pull(0)])
+        pages = queue.store._file.execute("PRAGMA page_count").fetchone()[0]  # type: ignore[attr-defined]
+        sizes.append(pages)
+    assert sizes[0] == sizes[-1]
+
+
+@pytest.mark.parametrize("size", [0, 768, 769, 100_000])
+def test_a_body_of_any_length_keeps_its_bytes(make_broker: Make, size: int) -> None:
+    queue = _queue(make_broker(), retry=Retry(max_attempts=2, base=0.0))
+    body = os.urandom(size)
+    queue.push(body, headers={"lone": "\udc80", "zero": "\0"})
+    queue.pull(timeout=0).nack("\udc80")
+    message = queue.pull(timeout=0)
+    assert (message.message.body, dict(message.message.headers)) == (body, {"lone": "\udc80", "zero": "\0"})
+    message.nack("\udc80")
+    (letter,) = queue.dead_letters
+    assert (letter.message.body, letter.error) == (body, "\\udc80")
+    assert queue.dead_letters.purge() == 1
+    make_broker().check()
+
+
+# Reopening
+
+
+def test_what_was_left_is_there_again(make_broker: Make) -> None:
+    broker = make_broker()
+    queue = _queue(broker, retry=Retry(max_attempts=1))
+    queue.push_many(["dead", "acked", "ready"])
+    queue.push("later", delay=5.0)
+    queue.pull(timeout=0).nack("bad")
+    queue.pull(timeout=0).ack()
+    letters, before = list(queue.dead_letters), counts(queue)
+    broker.close()
+    again = _queue(make_broker(), retry=Retry(max_attempts=1))
+    assert counts(again) == before == {"ready": 1, "delayed": 1, "dead": 1, "acked": 1, "accepted": 4}
+    assert [_plain(letter) for letter in again.dead_letters] == [_plain(letter) for letter in letters]
+    assert again.pull(timeout=0).message.text == "ready"
+
+
+def _plain(letter: DeadLetter) -> tuple[object, ...]:
+    message = letter.message
+    return message.id, message.body, message.attempts, message.timestamp, replace(letter, message=None)
+
+
+def test_a_lease_outlives_its_broker_and_runs_out(store_url: str, make_broker: Make, clock: ManualClock) -> None:
+    with Broker(store_url, clock=clock) as broker:
+        queue = _queue(broker, lease=30.0)
+        queue.push("work")
+        queue.pull(timeout=0).release()
+        assert queue.pull(timeout=0).message.attempts == 1
+    queue = _queue(make_broker(), lease=30.0)
+    clock.advance(29.999)
+    assert counts(queue) == {"leased": 1, "accepted": 1}
+    clock.advance(0.001)
+    assert queue.pull(timeout=0).message.attempts == 2
+
+
+def test_a_lease_that_ran_out_while_nobody_was_there_has_run_out(store_url: str) -> None:
+    with Broker(store_url, clock=ManualClock(1000.0)) as broker:
+        queue = _queue(broker, lease=30.0)
+        queue.push_many(["leased", "mortal"], ttl=20.0)
+        queue.pull(timeout=0)
+        queue.push("later", delay=10.0)
+    with Broker(store_url, clock=ManualClock(5000.0)) as broker:
+        queue = _queue(broker)
+        assert counts(queue) == {"ready": 1, "dead": 1, "expired": 1, "retried": 1, "accepted": 3}
+        assert queue.pull(timeout=0).message.text == "later"
+
+
+# Several brokers on one file
+
+
+def test_two_brokers_share_capacity_and_counts(make_broker: Make) -> None:
+    here, there = (_queue(make_broker(), capacity=2) for _ in range(2))
+    here.push("1")
+    there.push("2")
+    with pytest.raises(QueueFull):
+        here.push("3", timeout=0)
+    assert counts(here) == counts(there) == {"ready": 2, "refused": 1, "accepted": 2}
+    assert drain(there) == ["1", "2"]
+    assert counts(here) == {"acked": 2, "refused": 1, "accepted": 2}
+
+
+def test_the_bounds_of_a_queue_are_those_of_the_file(make_broker: Make) -> None:
+    make_broker().queue("q", capacity=5, dead_capacity=None)
+    with pytest.raises(ValueError, match=r"capacity=6 \(the file has 5\), dead_capacity=10000 \(the file has None\)"):
+        make_broker().queue("q", capacity=6)
+    make_broker().queue("q", capacity=5, dead_capacity=None, lease=1.0, overflow=Overflow.REJECT)
+
+
+def test_the_push_of_one_broker_wakes_the_pull_of_another(make_broker: Make) -> None:
+    here, there = (_queue(make_broker()) for _ in range(2))
+    pull = Call(there.pull, None)
+    assert pull.blocks()
+    id = here.push("hello")
+    assert pull.result().message.id == id
+
+
+def test_the_ack_of_one_broker_makes_room_for_the_push_of_another(make_broker: Make) -> None:
+    here, there = (_queue(make_broker(), capacity=1) for _ in range(2))
+    here.push("first")
+    push = Call(there.push, "second")
+    assert push.blocks()
+    here.pull(timeout=0).ack()
+    push.result()
+    assert drain(here) == ["second"]
+
+
+def test_a_lease_that_another_broker_ended_is_lost(make_broker: Make, store_url: str, clock: ManualClock) -> None:
+    here = _queue(make_broker(), lease=30.0)
+    with Broker(store_url, clock=ManualClock(1000.0)) as other:
+        there = _queue(other, lease=30.0)
+        here.push("work")
+        delivery = there.pull(timeout=0)
+        clock.advance(30.0)
+        with here.pull(timeout=0) as message:
+            assert message.attempts == 2
+        with pytest.raises(LeaseLost):
+            delivery.ack()
+    assert counts(here) == {"acked": 1, "retried": 1, "accepted": 1}
+
+
+def test_a_lease_of_another_queue_or_broker_settles_nothing(make_broker: Make) -> None:
+    here, there = (_queue(make_broker()) for _ in range(2))
+    here.push("work")
+    delivery = here.pull(timeout=0)
+    with pytest.raises(LeaseLost):
+        there.ack_many([delivery])
+    delivery.ack()
+
+
+def test_a_busy_file_is_waited_for(path: Path, make_broker: Make) -> None:
+    queue = _queue(make_broker())
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        push = Call(queue.push, "patient")
+        assert push.blocks()
+        other.execute("ROLLBACK")
+        push.result()
+    assert drain(queue) == ["patient"]
+
+
+def test_a_file_that_stays_busy_is_an_error_that_says_so(
+    path: Path, make_broker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = _queue(make_broker())
+    monkeypatch.setattr(sqlite_file, "_PATIENCE", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="another process has kept the write lock"):
+            queue.push("in vain")
+        other.execute("ROLLBACK")
+    assert counts(queue) == {}
+
+
+def test_a_forked_process_needs_a_broker_of_its_own(make_broker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = _queue(make_broker())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: -1)
+        with pytest.raises(StoreError, match="opened before a fork"):
+            queue.push(b"")
+
+
+# Shared commits
+
+
+@pytest.fixture
+def file(path: Path) -> Iterator[SqliteFile]:
+    file = SqliteFile(str(path), "normal")
+    file.run(lambda: file.execute("CREATE TABLE done (thread)") and None)
+    yield file
+    file.close()
+
+
+def _together(file: SqliteFile, *works: Callable[[], Any]) -> tuple[list[Call], list[str]]:
+    """Run `works` in threads that all wait while one transaction is under way; the calls and what SQLite was told."""
+    held, go = threading.Event(), threading.Event()
+    first = Call(file.run, lambda: held.set() or go.wait())
+    held.wait()
+    calls = [Call(file.run, work) for work in works]
+    assert all(call.blocks() for call in calls)
+    statements: list[str] = []
+    file._connection.set_trace_callback(statements.append)
+    go.set()
+    first.result()
+    for call in calls:
+        call._thread.join()
+    return calls, statements
+
+
+def test_threads_that_wait_share_one_commit(file: SqliteFile) -> None:
+    def write(thread: int) -> int:
+        file.execute("INSERT INTO done VALUES (?)", (thread,))
+        return thread
+
+    calls, statements = _together(file, *(lambda n=n: write(n) for n in range(10)))  # type: ignore[misc]
+    assert [call.result() for call in calls] == list(range(10))
+    assert statements.count("COMMIT") == 1 + 1  # that of the transaction that they waited for, and their own
+
+
+def test_work_that_fails_fails_alone(file: SqliteFile) -> None:
+    def write() -> None:
+        file.execute("INSERT INTO done VALUES (1)")
+
+    def spoil() -> None:
+        file.execute("INSERT INTO done VALUES (2)")
+        file.execute("INSERT INTO nowhere VALUES (2)")
+
+    def stumble() -> None:
+        file.execute("INSERT INTO done VALUES (3)")
+        raise ZeroDivisionError
+
+    calls, _ = _together(file, write, spoil, stumble, write)
+    calls[0].result()
+    calls[3].result()
+    with pytest.raises(StoreError, match="no such table: nowhere"):
+        calls[1].result()
+    with pytest.raises(ZeroDivisionError):
+        calls[2].result()
+    assert file.read(lambda: file.execute("SELECT thread FROM done").fetchall()) == [(1,), (1,)]
+
+
+def test_an_interrupt_ends_the_work_of_its_own_thread_only(file: SqliteFile) -> None:
+    def interrupt() -> None:
+        file.execute("INSERT INTO done VALUES (2)")
+        raise KeyboardInterrupt
+
+    other = _Job(lambda: file.execute("INSERT INTO done VALUES (1)") and None)
+    file._jobs.append(other)  # as a thread does that then waits for the lock
+    with pytest.raises(KeyboardInterrupt):
+        file.run(interrupt)
+    assert not other.done
+    file.run(lambda: None)
+    assert other.done
+    assert file.read(lambda: file.execute("SELECT thread FROM done").fetchall()) == [(1,)]

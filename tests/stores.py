@@ -1,0 +1,57 @@
+"""The stores that the contract is tested on. To add one: write its `fresh`, and name it in STORES.
+
+Every store must take an injected clock: the whole suite runs on a `ManualClock`.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+class Unavailable(Exception):
+    """A store cannot be tested here: its server does not answer or its library is missing. The text says how to help."""
+
+
+@dataclass(frozen=True)
+class StoreUnderTest:
+    """How to get a store, and what it can do beyond the contract.
+
+    fresh: given a folder of its own, a context that gives the URL of an empty store and cleans up behind it, or raises
+    `Unavailable`; durable: what it holds at close is there when the same URL is opened again.
+    """
+
+    fresh: Callable[[Path], AbstractContextManager[str]]
+    durable: bool = False
+
+
+@contextmanager
+def _memory(folder: Path) -> Iterator[str]:
+    yield "memory://"
+
+
+@contextmanager
+def _sqlite(folder: Path) -> Iterator[str]:
+    yield f"sqlite:///{folder / 'store.db'}"
+
+
+STORES = {
+    "memory": StoreUnderTest(_memory),
+    "sqlite": StoreUnderTest(_sqlite, durable=True),
+}
+
+
+@contextmanager
+def fresh_url(store: StoreUnderTest, folder: Path) -> Iterator[str]:
+    """The URL of an empty store. One that is unavailable skips the test, or fails it where CI is set."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(store.fresh(folder))
+        except Unavailable as error:
+            if os.environ.get("CI"):
+                pytest.fail(f"{error} (CI is set: nothing may be missing)", pytrace=False)
+            pytest.skip(str(error))
+        yield url

@@ -1,0 +1,55 @@
+"""What tests of queues and threads share."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from lightbroker import Queue
+
+PATIENCE = 5.0  # seconds after which a thread that should have ended is stuck
+MOMENT = 0.05  # seconds after which a call that has not returned is taken to be blocked
+
+
+def counts(queue: Queue) -> dict[str, int]:
+    """Return the numbers of the conservation law and beside it that are not zero."""
+    return {name: value for name, value in asdict(queue.stats()).items() if value and name != "capacity"}
+
+
+def drain(queue: Queue) -> list[str]:
+    """Pull and ack what is ready; return the bodies in order."""
+    bodies = []
+    while queue.stats().ready:
+        with queue.pull(timeout=0) as message:
+            bodies.append(message.text)
+    return bodies
+
+
+class Call:
+    """A call in a thread of its own."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        self._run = function, args, kwargs
+        self._thread = threading.Thread(target=self._call, daemon=True)
+        self._thread.start()
+
+    def _call(self) -> None:
+        function, args, kwargs = self._run
+        self._value, self._error = None, None
+        try:
+            self._value = function(*args, **kwargs)
+        except BaseException as error:
+            self._error = error
+
+    def blocks(self) -> bool:
+        """Whether the call has not returned after a moment."""
+        self._thread.join(MOMENT)
+        return self._thread.is_alive()
+
+    def result(self) -> Any:
+        """Return or raise what the call did; fail if it is stuck."""
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive(), f"{self._run} did not return within {PATIENCE} s"
+        if self._error is not None:
+            raise self._error
+        return self._value
