@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+
 from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry
 
 

@@ -17,11 +17,17 @@ def _missing(folder: Path) -> Iterator[str]:
 
 def test_a_missing_server_skips_with_its_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("CI", raising=False)
-    with pytest.raises(pytest.skip.Exception, match="start the server first"), fresh_url(StoreUnderTest(_missing), tmp_path):
+    with (
+        pytest.raises(pytest.skip.Exception, match="start the server first"),
+        fresh_url(StoreUnderTest(_missing), tmp_path),
+    ):
         pass
 
 
 def test_a_missing_server_fails_in_ci(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CI", "true")
-    with pytest.raises(pytest.fail.Exception, match="start the server first"), fresh_url(StoreUnderTest(_missing), tmp_path):
+    with (
+        pytest.raises(pytest.fail.Exception, match="start the server first"),
+        fresh_url(StoreUnderTest(_missing), tmp_path),
+    ):
         pass

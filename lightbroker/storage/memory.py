@@ -7,14 +7,16 @@ from contextlib import suppress
 from itertools import repeat
 from operator import index
 from queue import Empty
+from typing import Any
 
 from lightbroker.clock import Clock
-from lightbroker.errors import PushError, QueueClosed, QueueEmpty, QueueFull
+from lightbroker.errors import PushError, QueueClosed, QueueFull
 from lightbroker.message import NEVER, Delivery, Message
 from lightbroker.policy import Overflow, QueueOptions
 from lightbroker.storage import outcome
 from lightbroker.storage.base import Note
 from lightbroker.storage.slow import SlowPaths
+from lightbroker.storage.waiting import attempt, rouse
 
 
 class MemoryStore:
@@ -32,6 +34,8 @@ class MemoryStore:
                 # The step of `MemoryQueue.push`, without its call: a copy for a hundred subscribers costs a third less.
                 entering = map(queue._insert, queue._permits, (message,))
                 next(map(queue._announce, queue._here, entering, queue._accepted))
+                if queue._pullers:
+                    rouse(queue._pullers)
                 taken += 1
             except (Empty, TypeError):
                 with suppress(QueueFull, QueueClosed):
@@ -54,15 +58,16 @@ class MemoryQueue(SlowPaths):
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
         if self._refusing:
             raise self._closed_error()
-        permits = self._permits if timeout is None else self._timed_permits(timeout)
         while True:
             try:
-                if delay:
-                    self._defer(zip(map(index, permits), self._accepted), message, delay)
-                else:
-                    next(map(self._announce, self._here, map(self._insert, permits, (message,)), self._accepted))
+                if timeout is None and not delay:
+                    next(map(self._announce, self._here, map(self._insert, self._permits, (message,)), self._accepted))
                     if message.expires < NEVER:
                         self._watch(message)
+                elif timeout and self._options.overflow is Overflow.BLOCK:
+                    attempt(self._pushers, lambda: self._enter(message, self._permits_now, delay), timeout)
+                else:
+                    self._enter(message, self._permits if timeout is None else self._permits_now, delay)
                 break
             except Empty:
                 taken = self._overflow(message)
@@ -70,14 +75,21 @@ class MemoryQueue(SlowPaths):
                     return taken
             except TypeError:  # a None among the permits
                 raise self._push_woken() from None
+        if self._pullers:
+            rouse(self._pullers)
         if self._note is not None:
             self._note(self._now(), message.id, "NEW", "DELAYED" if delay else "READY", 0, "push")
         return True
 
-    def _timed_permits(self, timeout: float) -> Iterator[int | None]:
-        if self._options.capacity is None:
-            return self._permits
-        return map(self._pool.get, repeat(self._options.overflow is Overflow.BLOCK), repeat(timeout))
+    def _enter(self, message: Message, permits: Iterator[Any], delay: float) -> None:
+        if self._refusing:
+            raise self._closed_error()
+        if delay:
+            self._defer(zip(map(index, permits), self._accepted), message, delay)
+            return
+        next(map(self._announce, self._here, map(self._insert, permits, (message,)), self._accepted))
+        if message.expires < NEVER:
+            self._watch(message)
 
     def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
         rest = iter(messages)
@@ -87,6 +99,7 @@ class MemoryQueue(SlowPaths):
             entering = map(self._announce, self._here, map(self._insert, self._permits_now, rest), self._accepted)
             with suppress(Empty, TypeError):  # no permit: `rest` still begins with the message that needed one
                 deque(zip(bound, entering), maxlen=0)
+            rouse(self._pullers, len(messages))
         left = list(rest)
         taken = [True] * (len(messages) - len(left))
         until = time.monotonic() + (timeout or 0.0)
@@ -122,16 +135,20 @@ class MemoryQueue(SlowPaths):
         return False
 
     def pull(self, timeout: float | None) -> Delivery:
-        until = time.monotonic() + timeout if timeout else 0.0
         while True:
             if self._closed:
                 raise self._closed_error()
             delivery = Delivery()
-            take = self._take_wait if timeout is None else self._take(until)
             try:
+                take = self._take_wait if timeout is None else self._take_now
                 message = next(map(self._lease, (delivery,), take))
             except Empty:
-                raise outcome.empty(self._name, timeout) from None
+                if not timeout:
+                    raise outcome.empty(self._name, timeout) from None
+                try:
+                    return attempt(self._pullers, lambda: self.pull(0.0), timeout)
+                except Empty:
+                    raise outcome.empty(self._name, timeout) from None
             except IndexError:  # an empty deque among the tokens
                 raise self._pull_woken() from None
             now = self._now()
@@ -144,10 +161,6 @@ class MemoryQueue(SlowPaths):
             if self._note is not None:
                 self._note(now, message.id, "READY", "LEASED", message.attempts, "pull")
             return delivery
-
-    def _take(self, until: float) -> Iterator[Message]:
-        wait = until - time.monotonic()
-        return map(deque.popleft, map(self._tokens.get, (True,), (wait,))) if wait > 0 else self._take_now
 
     def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
         deliveries = [self.pull(timeout)]
@@ -171,23 +184,28 @@ class MemoryQueue(SlowPaths):
         return deliveries
 
     def take(self, timeout: float | None) -> Message:
-        until = time.monotonic() + timeout if timeout else 0.0
-        while True:
-            if self._closed:
-                raise self._closed_error()
-            try:
-                message, _ = next(zip(self._take_wait if timeout is None else self._take(until), self._ack))
-            except Empty:
-                raise QueueEmpty(f"{self._name!r} had no message within {timeout or 0.0:g} s") from None
-            except IndexError:
-                raise self._pull_woken() from None
-            return message
+        """Pull and ack in one step, for subscribers, who ask for no more than at most once."""
+        if self._closed:
+            raise self._closed_error()
+        try:
+            message, _ = next(zip(self._take_wait if timeout is None else self._take_now, self._ack))
+        except Empty:
+            if not timeout:
+                raise outcome.empty(self._name, timeout) from None
+            return attempt(self._pullers, lambda: self.take(0.0), timeout)
+        except IndexError:  # an empty deque among the tokens
+            raise self._pull_woken() from None
+        if self._pushers:
+            rouse(self._pushers)
+        return message
 
     def ack(self, delivery: Delivery) -> None:
         try:
             next(zip(map(self._unlease, (delivery,)), self._ack))
         except KeyError:
             raise self._lost(delivery) from None
+        if self._pushers:
+            rouse(self._pushers)
         if self._note is not None:
             self._tell(self._now(), delivery.message, "LEASED", "acked", "ack")
 
@@ -201,6 +219,7 @@ class MemoryQueue(SlowPaths):
                 break
             except KeyError as error:  # only this one was not settled; `rest` goes on behind it
                 lost[error.args[0]] = None
+        rouse(self._pushers, len(deliveries))
         if self._note is not None:
             for delivery in deliveries:
                 if delivery not in lost:

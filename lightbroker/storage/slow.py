@@ -21,6 +21,7 @@ from lightbroker.policy import QueueOptions
 from lightbroker.storage import outcome
 from lightbroker.storage.base import Note
 from lightbroker.storage.steps import Steps
+from lightbroker.storage.waiting import rouse
 
 _SCAN = 256  # leases that one look of the expiry scan covers
 
@@ -80,6 +81,7 @@ class SlowPaths(Steps):
                 permit, leave = map(index, self._permits_now), map(self._dead.pop, (id,))
                 try:
                     next(zip(permit, leave, self._appending(message), self._signal, self._redriven))
+                    rouse(self._pullers)
                 except Empty:
                     return moved
                 self._tell(at, message, "DEAD", "READY", "redrive")
@@ -140,6 +142,7 @@ class SlowPaths(Steps):
             self._defer(self._leaving(delivery), message, wait)
         else:
             next(zip(self._leaving(delivery), self._appending(message), self._signal))
+            rouse(self._pullers)
             self._watch(message)
         self._tell(at, delivery.message, "LEASED", "DELAYED" if wait else "READY", cause)
 
@@ -152,6 +155,7 @@ class SlowPaths(Steps):
         )
         give = self._give if source != "NEW" else repeat(None)
         next(zip(leaving, map(self._dead.setdefault, (message.id,), (letter,)), give))
+        rouse(self._pushers)
         self._tell(at, message, source, "DEAD", reason)
         bound = self._options.dead_capacity
         while bound is not None and len(self._dead) > bound:
@@ -195,6 +199,7 @@ class SlowPaths(Steps):
             if key in self._delayed:
                 _, message = self._delayed[key]
                 next(zip(map(self._delayed.pop, (key,)), self._appending(message), self._signal))
+                rouse(self._pullers)
                 self._tell(now, message, "DELAYED", "READY", "due")
                 self._watch(message)
         return self._due[0][0] if self._due else NEVER
@@ -221,6 +226,7 @@ class SlowPaths(Steps):
         """A message nobody tried is counted and gone; one that failed before is kept as evidence."""
         if message.failure is None:
             next(zip(leaving, self._expire))
+            rouse(self._pushers)
             self._tell(self._now(), message, source, "expired", "ttl")
         else:
             self._bury(leaving, message.with_attempts(message.attempts - 1, message.failure), "expired", source)

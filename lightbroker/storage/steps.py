@@ -27,6 +27,7 @@ from lightbroker.message import DeadLetter, Delivery, Message
 from lightbroker.policy import Overflow, QueueOptions
 from lightbroker.storage import outcome
 from lightbroker.storage.base import Note, QueueStats
+from lightbroker.storage.waiting import Sleepers, rouse
 
 PERMIT = sys.maxsize  # as an index to insert at: behind everything
 
@@ -44,7 +45,7 @@ class Steps:
         *("_dead", "_delayed", "_leased", "_pool", "_ready", "_tokens"),
         *("_accepted", "_acked", "_dropped", "_expired", "_purged", "_redriven", "_refused", "_retried"),
         *("_ack", "_announce", "_drop", "_expire", "_give", "_here", "_insert", "_lease", "_permits", "_permits_now"),
-        *("_signal", "_take_now", "_take_wait", "_unlease"),
+        *("_signal", "_pullers", "_pushers", "_take_now", "_take_wait", "_unlease"),
     )
 
     def __init__(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> None:
@@ -86,6 +87,8 @@ class Steps:
                 map(put, repeat(PERMIT), counter)
                 for counter in (repeat(None), self._acked, self._dropped, self._expired)
             )
+        self._pullers: Sleepers = deque()
+        self._pushers: Sleepers = deque()
         self._lock = threading.RLock()  # for the slow paths, which move more than one step can
 
     def stats(self) -> QueueStats:
@@ -123,6 +126,7 @@ class Steps:
             if not self._refusing:
                 self._refusing = True
                 self._pool.put(None)
+                rouse(self._pushers, len(self._pushers))
 
     def close(self) -> None:
         """Refuse, and wake every blocked pull with QueueClosed."""
@@ -131,6 +135,7 @@ class Steps:
             if not self._closed:
                 self._closed = True
                 self._tokens.put(deque())
+                rouse(self._pullers, len(self._pullers))
 
     def _closed_error(self) -> QueueClosed:
         return outcome.closed(self._name, draining=not self._closed)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from lightbroker import ManualClock, Queue, QueueEmpty, Retry
 
 from ...support import Call, counts, drain

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from lightbroker import Delivery, LeaseLost, ManualClock, Queue, QueueEmpty, Retry
 
 from ...support import Call, counts

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+
 from lightbroker import Broker, LeaseLost, ManualClock, Overflow, Queue, QueueEmpty, QueueFull, Retry
 
 from ...support import Call, counts, drain
@@ -166,7 +167,9 @@ def test_an_error_behind_an_early_ack_is_the_one_that_is_raised(open_queue: Open
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_law_holds_after_every_step_of_a_random_walk(open_queue: Open, broker: Broker, clock: ManualClock, seed: int) -> None:
+def test_the_law_holds_after_every_step_of_a_random_walk(
+    open_queue: Open, broker: Broker, clock: ManualClock, seed: int
+) -> None:
     rng = random.Random(seed)
     queue = open_queue(
         capacity=8,

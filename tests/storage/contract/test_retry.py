@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from lightbroker import Broker, ManualClock, Queue, QueueEmpty, Retry
 
 from ...support import Call, counts, drain
@@ -99,7 +100,9 @@ def test_a_retry_is_not_a_moment_early(open_queue: Open, clock: ManualClock) -> 
     assert queue.pull(timeout=0).message.attempts == 2
 
 
-def test_full_jitter_stays_below_the_bound_and_repeats_with_its_seed(make_broker: Callable[..., Broker], clock: ManualClock) -> None:
+def test_full_jitter_stays_below_the_bound_and_repeats_with_its_seed(
+    make_broker: Callable[..., Broker], clock: ManualClock
+) -> None:
     def series(name: str, seed: int | None) -> list[float]:
         retry = Retry(max_attempts=20, base=2.0, factor=1.0, seed=seed)
         return waits(make_broker().queue(name, retry=retry, lease=1e6), clock, 10)
@@ -111,7 +114,9 @@ def test_full_jitter_stays_below_the_bound_and_repeats_with_its_seed(make_broker
 
 
 @pytest.mark.parametrize("retry", [Retry(base=60.0, jitter=False), Retry(base=60.0)])
-def test_a_delay_that_the_consumer_names_replaces_the_backoff(open_queue: Open, clock: ManualClock, retry: Retry) -> None:
+def test_a_delay_that_the_consumer_names_replaces_the_backoff(
+    open_queue: Open, clock: ManualClock, retry: Retry
+) -> None:
     queue = open_queue(retry=retry)
     queue.push(b"")
     queue.pull(timeout=0).nack(delay=2.0)

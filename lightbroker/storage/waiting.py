@@ -1,0 +1,54 @@
+"""Waiting with a time-out, for the memory store.
+
+`SimpleQueue.get(timeout=…)` cannot be used for it: on CPython 3.10 and 3.11, a thread that is woken, finds that another
+was faster, and has no time left by then, goes on to wait without any limit. So who waits with a time-out hangs a lock of
+its own on a list, and whoever makes room or a message ready takes the first off and releases it.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty
+from typing import TypeVar
+
+T = TypeVar("T")
+
+#: Locks of those who wait, the longest first. Append, popleft, remove and the look whether any is there are atomic.
+Sleepers = deque[threading.Lock]
+
+
+def rouse(sleepers: Sleepers, most: int = 1) -> None:
+    """Let up to `most` of those who wait try again."""
+    with suppress(IndexError):
+        for _ in range(most):
+            sleepers.popleft().release()
+
+
+def attempt(sleepers: Sleepers, step: Callable[[], T], timeout: float) -> T:
+    """Return what `step` returns, trying again each time that `rouse` says so, for at most `timeout` seconds.
+
+    Raises what `step` raises: `Empty` when the time is over, anything else at once.
+    """
+    until = time.monotonic() + timeout
+    while True:
+        lock = threading.Lock()
+        lock.acquire()
+        sleepers.append(lock)  # before the try, so that what comes after it is not missed
+        leaving = True
+        try:
+            try:
+                return step()
+            except Empty:
+                wait = until - time.monotonic()
+                if wait <= 0.0:
+                    raise
+            lock.acquire(timeout=wait)
+            leaving = False
+        finally:
+            try:
+                sleepers.remove(lock)
+            except ValueError:
+                if leaving:  # somebody was sent to us in vain: send him on
+                    rouse(sleepers)
