@@ -37,8 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo",
         help="replay a recorded chain through queue 'blocks' to a pool of workers",
-        description="Replays a recorded chain (a local one, id 31337, not mainnet) through the watcher and queue 'blocks' "
-        "to workers that recompute every block's hash. Ends with a report.",
+        description="Replays a recorded chain (a local one, id 31337, not mainnet) through the watcher and queue "
+        "'blocks' to workers that recompute every block's hash. Ends with a report.",
         epilog="example: lightbroker demo --speed inf --workers 8 --failures 0.2",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         type=whole,
         default=1000,
         metavar="N",
-        help="messages queue 'blocks' holds; then the watcher waits",
+        help="messages that queue 'blocks' can hold",
     )
     option("--failures", type=share, default=0.05, metavar="P", help="share of checks that fail on purpose, 0 to 1")
     option("--poison", type=int, default=3, metavar="N", help="blocks tampered with, to end as dead letters")

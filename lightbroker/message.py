@@ -156,7 +156,7 @@ class Delivery:
         self.store.ack(self)
 
     def nack(self, error: BaseException | str | None = None, delay: float | None = None) -> None:
-        """It failed: deliver it again after `delay` seconds (None: the queue's backoff); after the last attempt bury it.
+        """It failed: deliver it again after `delay` seconds (None: the queue's backoff); after the last try bury it.
 
         Raises LeaseLost if the lease is over.
         """

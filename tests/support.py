@@ -1,6 +1,7 @@
 """What tests of queues and threads share."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -23,6 +24,14 @@ def drain(queue: Queue) -> list[str]:
         with queue.pull(timeout=0) as message:
             bodies.append(message.text)
     return bodies
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for something that other threads bring about; fail if they do not."""
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until, f"{condition} did not come true within {PATIENCE} s"
+        time.sleep(0.001)
 
 
 class Call:

@@ -9,7 +9,7 @@ process's own and apply to what it does itself.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -64,6 +64,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the file."""
+        self._lookout.close()
         self._file.close()
 
 
@@ -75,7 +76,7 @@ class SqliteQueue:
     ) -> None:
         self._file, self._name, self._options, self._clock = file, name, options, clock
         self._refusing = self._closed = False
-        self._ready, self._room = Gate(lookout, self._look_for_ready), Gate(lookout, self._look_for_room)
+        self._ready, self._room = Gate(lookout, self._how_many_ready), Gate(lookout, self._how_much_room)
         self._alarm = clock.alarm(self._tick)
         self._rows = QueueRows(file, name, options, self._announce)
         self._do = Transitions(name, options, clock, note, file, self._rows)
@@ -170,7 +171,7 @@ class SqliteQueue:
     def _closed_error(self) -> PushError:
         return outcome.closed(self._name, draining=not self._closed)
 
-    # Waking who waits; `_announce` and the looks run with the lock of the file held.
+    # Waking who waits; `_announce` runs with the lock of the file held.
 
     def _announce(self) -> None:
         self._ready.open(self._rows.states[READY])
@@ -192,17 +193,16 @@ class SqliteQueue:
                 log.warning("queue %s: what is due could not be moved on; it is tried again", self._name, exc_info=True)
                 self._alarm.set(self._clock.monotonic() + _AGAIN)
 
-    def _look_for_ready(self) -> bool:
-        return self._look(self._ready, lambda: self._rows.states[READY] or self._rows.due <= micros(self._clock.time()))
-
-    def _look_for_room(self) -> bool:
-        return self._look(self._room, lambda: max(0, self._rows.room))
-
-    def _look(self, gate: Gate, count: Callable[[], int]) -> bool:
-        def look() -> int:
+    def _how_many_ready(self) -> int:
+        def count() -> int:
             self._rows.load()
-            return count()
+            return self._rows.states[READY] or self._rows.due <= micros(self._clock.time())
 
-        if threads := self._file.read(look):
-            gate.open(threads)
-        return bool(threads)
+        return self._file.read(count)
+
+    def _how_much_room(self) -> int:
+        def count() -> int:
+            self._rows.load()
+            return max(0, self._rows.room) or self._rows.due <= micros(self._clock.time())
+
+        return self._file.read(count)

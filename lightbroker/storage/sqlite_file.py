@@ -94,7 +94,8 @@ class SqliteFile:
         self._jobs: deque[_Job[Any]] = deque()
         self.version = 0  #: another process has written if, in a transaction, this is no longer what it was
         self.touched: list[Touched] = []
-        self.after_commit: list[Callable[[], object]] = []
+        self.after_commit: deque[Callable[[], object]] = deque()
+        self._finishing: list[_Job[Any]] = []
         try:
             self._connection = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
@@ -162,10 +163,11 @@ class SqliteFile:
         self._jobs.append(job)
         try:
             with self._lock:
+                self._finish()
                 if not job.done:
-                    self._transact([self._jobs.popleft() for _ in range(len(self._jobs))])
+                    self._transact(list(self._jobs))
         except BaseException:
-            job.done = True
+            job.done = True  # nobody waits for it any more
             raise
         if job.error is not None:
             raise job.error
@@ -180,8 +182,8 @@ class SqliteFile:
                 raise self._explain(error) from error
 
     def _snapshot(self, work: Callable[[], T]) -> T:
-        self.execute("BEGIN")
         try:
+            self.execute("BEGIN")
             self.version = self._pragma("data_version")
             return work()
         finally:
@@ -194,50 +196,47 @@ class SqliteFile:
             self._connection.close()
 
     def _transact(self, jobs: list[_Job[Any]]) -> None:
-        begun = False
+        """Do `jobs` and commit. Whatever interrupts it, a job stays in `_jobs` until it is done."""
         try:
             self._patiently(partial(self.execute, "BEGIN IMMEDIATE"))
-            begun = True
             self.version = self._pragma("data_version")
             for job in jobs:
                 job.attempt()
             for touched in self.touched:
                 touched.save()
+            self._finishing = jobs
             self.execute("COMMIT")
         except Exception as error:
             self._undo()
             if len(jobs) == 1:
                 jobs[0].error = self._explain(error) if isinstance(error, sqlite3.Error) else error
-                jobs[0].done = True
-                return
-        except BaseException:  # such as Ctrl-C; it concerns this thread, the others' work is still to be done
-            if not begun or self._connection.in_transaction:
-                self._undo()
-                self._jobs.extendleft(reversed(jobs))
+                self._finishing = jobs
             else:
-                self._finish(jobs)
+                for job in jobs:  # one spoilt it for all
+                    self._transact([job])
+        except BaseException:  # such as Ctrl-C, which concerns this thread, not those whose work it does
+            if self._connection.in_transaction:
+                self._undo()
             raise
-        else:
-            self._finish(jobs)
-            return
-        for job in jobs:  # one spoilt it for all
-            self._transact([job])
+        self._finish()
 
-    def _finish(self, jobs: list[_Job[Any]]) -> None:
-        for job in jobs:
+    def _finish(self) -> None:
+        """Hand out what was committed; what is left of that if a thread was interrupted while it did so, comes first."""
+        for job in self._finishing:
             job.done = True
-        for touched in self.touched:
-            touched.committed()
-        for call in self.after_commit:
-            call()
-        self.touched.clear()
-        self.after_commit.clear()
+        self._finishing = []
+        while self._jobs and self._jobs[0].done:
+            self._jobs.popleft()
+        while self.touched:
+            self.touched.pop().committed()
+        while self.after_commit:
+            self.after_commit.popleft()()
 
     def _undo(self) -> None:
-        for touched in self.touched:
-            touched.forget()
-        self.touched.clear()
+        self._finishing = []
         self.after_commit.clear()
+        while self.touched:
+            self.touched.pop().forget()
         if not self._closed and self._connection.in_transaction:
             self.execute("ROLLBACK")
 
