@@ -100,7 +100,9 @@ def test_headers_are_copied_and_read_only() -> None:
         kept["a"] = "3"  # type: ignore[index]
 
 
-@pytest.mark.parametrize("headers", [None, {}, {"a": ""}, MappingProxyType({"ключ": "😀"}), {"a": "x" * (MAX_HEADERS - 1)}])
+@pytest.mark.parametrize(
+    "headers", [None, {}, {"a": ""}, MappingProxyType({"ключ": "😀"}), {"a": "x" * (MAX_HEADERS - 1)}]
+)
 def test_headers_map_short_strings_to_strings(headers: Any) -> None:
     assert dict(check_headers(headers)) == dict(headers or {})
 

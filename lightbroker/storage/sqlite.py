@@ -8,9 +8,10 @@ process's own and apply to what it does itself.
 """
 
 import logging
-import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import partial
+from queue import Empty
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lightbroker.clock import Clock
@@ -87,37 +88,45 @@ class SqliteQueue:
         return self.push_many((message,), timeout, delay)[0]
 
     def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
-        until = None if timeout is None else time.monotonic() + timeout
-        last = timeout == 0.0 or self._options.overflow is not Overflow.BLOCK
         taken: list[bool] = []
+        enter = partial(self._enter, messages, taken, delay)
+        if self._options.overflow is not Overflow.BLOCK:
+            timeout = 0.0
         try:
-            while len(taken) < len(messages):
-                if self._refusing:
-                    raise self._closed_error()
-                seen, rest = self._room.version, messages[len(taken) :]
-                taken += self._file.run(partial(self._do.enter, rest, delay, last))
-                if len(taken) < len(messages):
-                    if last:
-                        raise outcome.full(self._name, self._options.capacity)
-                    last = not self._room.wait(seen, until)
+            if timeout != 0.0:
+                with suppress(Empty):
+                    self._room.attempt(enter, timeout)
+            if len(taken) < len(messages):
+                enter(last=True)
         except PushError as error:
             error.accepted = tuple(message.id for message, entered in zip(messages, taken) if entered)
             raise
         return taken
 
+    def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
+        """Push what is not in yet; raises Empty if there is no room for it, and QueueFull if this is the last try."""
+        if self._refusing:
+            raise self._closed_error()
+        taken += self._file.run(partial(self._do.enter, messages[len(taken) :], delay, last))
+        if len(taken) < len(messages):
+            raise outcome.full(self._name, self._options.capacity) if last else Empty
+
     def pull(self, timeout: float | None) -> Delivery:
         return self.pull_many(1, timeout)[0]
 
     def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
-        until = None if timeout is None else time.monotonic() + timeout
-        while True:
-            if self._closed:
-                raise self._closed_error()
-            seen = self._ready.version
-            if deliveries := self._file.run(partial(self._do.lease, most, self)):
-                return deliveries
-            if not self._ready.wait(seen, until):
-                raise outcome.empty(self._name, timeout)
+        try:
+            return self._ready.attempt(partial(self._lease, most), timeout)
+        except Empty:
+            raise outcome.empty(self._name, timeout) from None
+
+    def _lease(self, most: int) -> list[Delivery]:
+        if self._closed:
+            raise self._closed_error()
+        deliveries = self._file.run(partial(self._do.lease, most, self))
+        if not deliveries:
+            raise Empty
+        return deliveries
 
     def ack(self, delivery: Delivery) -> None:
         if self._file.run(partial(self._do.ack, (delivery,), self)):

@@ -221,7 +221,7 @@ class SqliteFile:
         self._finish()
 
     def _finish(self) -> None:
-        """Hand out what was committed; what is left of that if a thread was interrupted while it did so, comes first."""
+        """Hand out what was committed; also what a thread left over that was interrupted while it did so."""
         for job in self._finishing:
             job.done = True
         self._finishing = []

@@ -2,16 +2,21 @@
 
 SQLite tells no process that another has written. Threads of this process wake each other at once; for what others
 write, one thread looks at the file, every millisecond at first and every 20 while nothing happens, and only as long as
-somebody waits. There is no lock that an interrupted thread could leave locked.
+somebody waits.
 """
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 from lightbroker.errors import BrokerError
+from lightbroker.storage.waiting import Sleepers, attempt, rouse
+
+T = TypeVar("T")
 
 _LOOK = 0.001, 0.02  # seconds between two looks: after a change, and at most
 
@@ -21,8 +26,7 @@ class Lookout:
 
     def __init__(self) -> None:
         self.gates: list[Gate] = []
-        self._asleep = False
-        self._closed = False
+        self._asleep = self._closed = False
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -43,58 +47,54 @@ class Lookout:
         pause, longest = _LOOK
         while not self._closed:
             self._asleep = True  # before the look at who waits, as `begin` comes after the waiter has registered
-            if not any(gate.waiting for gate in self.gates):
+            if not any(gate.sleepers for gate in self.gates):
                 self._wake.get()
             self._asleep = False
             time.sleep(pause)
             found = False
             for gate in self.gates:
-                if gate.waiting:
-                    with suppress(BrokerError):  # the waiter will meet it too, and can raise it
-                        found |= gate.look()
+                with suppress(BrokerError):  # the waiter will meet it too, and can raise it
+                    found |= gate.look()
             pause = _LOOK[0] if found else min(1.5 * pause, longest)
 
 
 class Gate:
-    """Where the threads of one queue wait for a change; `version` counts the changes, so that none is missed.
-
-    count: how many threads can go on now, by what the file says.
-    """
+    """Where the threads of one queue wait; `count` tells how many can go on now, by what the file says."""
 
     def __init__(self, lookout: Lookout, count: Callable[[], int]) -> None:
         self._lookout = lookout
         self._count = count
-        self._tokens: SimpleQueue[None] = SimpleQueue()
-        self.waiting: dict[int, None] = {}  #: by thread
-        self.version = 0
+        self.sleepers: Sleepers = deque()
         lookout.gates.append(self)
 
     def open(self, threads: int) -> None:
-        """Let so many of those who wait try again. A token too many only costs a try."""
-        self.version += 1  # before the look at who waits, as `wait` registers first and then looks at the version
-        for _ in range(min(threads, len(self.waiting) - self._tokens.qsize())):
-            self._tokens.put(None)
+        """Let so many of those who wait try again."""
+        if self.sleepers:
+            rouse(self.sleepers, threads)
 
     def look(self) -> bool:
         """Open for those who can go on; whether there are any."""
-        threads = self._count()
-        if threads:
-            self.open(threads)
+        threads = self._count() if self.sleepers else 0
+        self.open(threads)
         return threads > 0
 
-    def wait(self, seen: int, until: float | None) -> bool:
-        """Wait for a change after version `seen`; False if `until` (time.monotonic() seconds) came first."""
-        timeout = None if until is None else until - time.monotonic()
-        if timeout is not None and timeout <= 0.0:
-            return False
-        me = threading.get_ident()
+    def attempt(self, step: Callable[[], T], timeout: float | None) -> T:
+        """Return what `step` returns, trying again when there is a change for `timeout` seconds (None: for ever).
+
+        Raises Empty if `step` did so to the end, and at once what else it raises.
+        """
         try:
-            self.waiting[me] = None
-            self._lookout.begin()
-            if self.version == seen:
-                self._tokens.get(timeout=timeout)
+            return step()  # most go on at once, and need not hang up for it
         except Empty:
-            return False
-        finally:
-            self.waiting.pop(me, None)
-        return True
+            if timeout == 0.0:
+                raise
+        return attempt(
+            self.sleepers, lambda: self._watched(step), threading.TIMEOUT_MAX if timeout is None else timeout
+        )
+
+    def _watched(self, step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except Empty:
+            self._lookout.begin()
+            raise

@@ -1,6 +1,6 @@
 """Waiting with a time-out, for the memory store.
 
-`SimpleQueue.get(timeout=…)` cannot be used for it: on CPython 3.10 and 3.11, a thread that is woken, finds that another
+`SimpleQueue.get(timeout=…)` cannot be used for it: up to CPython 3.12, a thread that is woken, finds that another
 was faster, and has no time left by then, goes on to wait without any limit. So who waits with a time-out hangs a lock
 of its own on a list, and whoever makes room or a message ready takes the first off and releases it.
 """

@@ -23,7 +23,10 @@ import lightbroker
 
 PACKAGE = str(Path(lightbroker.__file__).parent)
 SEEDED = str(Path(__file__).with_name("schedule_bugs.py"))
-CORE = ("broker", "clock", "message", "policy", "queue", "topic", "storage/memory", "storage/slow", "storage/steps")
+CORE = (
+    *("broker", "clock", "message", "policy", "queue", "topic"),
+    *("storage/memory", "storage/slow", "storage/steps", "storage/waiting"),
+)
 TRACED = frozenset((*(f"{PACKAGE}/{module}.py" for module in CORE), SEEDED))
 
 _SHARED = {
@@ -102,7 +105,7 @@ class Run:
         self.threads = [_Thread(number, work) for number, work in enumerate(works)]
         self.current: _Thread | None = None
         self.failure: BaseException | None = None
-        self._finished = threading.Semaphore(0)
+        self.seconds = 0.0  #: the time that ended time-outs have taken
 
     def execute(self) -> list[object]:
         """Run to the end; what the threads returned. Raises Deadlock, or the first exception that a thread raised."""
@@ -245,6 +248,28 @@ class _HandingQueue(_Queue):
         return given[0]
 
 
+class _Sleep:
+    """The lock of a thread that waits with a time-out. When that ends the wait, its time has passed for everyone."""
+
+    def __init__(self) -> None:
+        self._free = True
+
+    def acquire(self, timeout: float = -1.0) -> bool:
+        run = Run.active
+        if not self._free and run is not None and not run.wait(lambda: self._free, True):
+            run.seconds += timeout
+            return False
+        self._free = False
+        return True
+
+    def release(self) -> None:
+        self._free = True
+
+
+def _seconds() -> float:
+    return 0.0 if Run.active is None else Run.active.seconds
+
+
 class _Lock:
     """A reentrant lock, also as the condition of an agenda that nobody waits on."""
 
@@ -282,4 +307,7 @@ def cooperative(hands: bool = sys.version_info >= (3, 13)) -> Iterator[None]:
         patches.enter_context(mock.patch("lightbroker.storage.steps.SimpleQueue", queue))
         for module in ("broker", "clock", "storage.steps", "topic"):
             patches.enter_context(mock.patch(f"lightbroker.{module}.threading", locks))
+        waiting = "lightbroker.storage.waiting"
+        patches.enter_context(mock.patch(f"{waiting}.threading", SimpleNamespace(Lock=_Sleep)))
+        patches.enter_context(mock.patch(f"{waiting}.time", SimpleNamespace(monotonic=_seconds)))
         yield

@@ -68,10 +68,6 @@ def _pull_or_not(queue: Queue, timeout: float) -> None:
         queue.pull(timeout).ack()
 
 
-@pytest.mark.xfail(
-    sys.version_info < (3, 13),
-    reason="SimpleQueue.get waits for ever if its item was taken and its time ran out before it had the GIL again",
-)
 def test_a_timed_pull_returns_although_another_took_its_message_and_kept_the_interpreter() -> None:
     with Broker() as broker, switching_every(10.0):
         queue = broker.queue("q")

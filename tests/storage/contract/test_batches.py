@@ -70,7 +70,9 @@ def test_the_leases_of_a_batch_run_out_like_any_other(open_queue: Open, clock: M
 
 @pytest.mark.parametrize("policy", [Overflow.BLOCK, Overflow.REJECT])
 @pytest.mark.parametrize("options", [{}, {"delay": 5.0}, {"ttl": 5.0}], ids=str)
-def test_a_batch_that_does_not_fit_says_which_were_accepted(open_queue: Open, policy: Overflow, options: dict[str, float]) -> None:
+def test_a_batch_that_does_not_fit_says_which_were_accepted(
+    open_queue: Open, policy: Overflow, options: dict[str, float]
+) -> None:
     queue = open_queue(capacity=3, overflow=policy)
     queue.push("before")
     with pytest.raises(QueueFull) as caught:

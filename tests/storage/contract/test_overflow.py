@@ -36,7 +36,14 @@ def test_ready_delayed_and_leased_messages_all_take_room(open_queue: Open, clock
 
 @pytest.mark.parametrize(
     ("leaves", "makes_room"),
-    [("ack", True), ("reject", True), ("last nack", True), ("nack", False), ("release", False), ("lease expires", False)],
+    [
+        ("ack", True),
+        ("reject", True),
+        ("last nack", True),
+        ("nack", False),
+        ("release", False),
+        ("lease expires", False),
+    ],
 )
 def test_room_is_given_back_when_the_message_leaves_and_not_before(
     open_queue: Open, clock: ManualClock, leaves: str, makes_room: bool
