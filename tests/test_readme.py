@@ -1,0 +1,24 @@
+"""The README shows what its example prints, and names files that exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_prints_what_the_readme_shows() -> None:
+    example, output = re.search(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, re.DOTALL).groups()  # type: ignore[union-attr]
+    run = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert run.stderr == ""
+    assert run.stdout == output
+
+
+def test_every_module_is_in_the_file_map() -> None:
+    table = README[README.index("## Where is what") : README.index("## How fast")]
+    for path in (ROOT / "lightbroker").rglob("*.py"):
+        inside = path.relative_to(ROOT / "lightbroker")
+        named = f"{inside.parts[0]}/" in table if inside.parts[0] in ("lab", "watcher") else inside.name in table
+        assert named or inside.name.startswith("sqlite") or inside.name == "__init__.py", f"{inside} is not in the map"
