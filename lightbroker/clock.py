@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 import threading
 import time
 import weakref
@@ -123,14 +124,15 @@ class _RingingAgenda(_Agenda):
 class ManualClock:
     """Time that moves only when told to, for tests and teaching: `advance` rings every alarm due, in order.
 
-    It counts in nanoseconds and takes times that lie closer together for the same, so ten steps of 0.1 s reach an
-    alarm set for 1 s.
+    It counts in nanoseconds and takes times that lie closer together, or that a float cannot tell apart, for the same:
+    ten steps of 0.1 s reach an alarm set for 1 s.
     """
 
     def __init__(self, start: float = 0.0) -> None:
         """Start at `start` seconds, which is the monotonic and the Unix time alike."""
         self._agenda = _Agenda()
-        self._now = float(start)
+        self._now = check_number("start", start)
+        self._nanoseconds = round(self._now * 1e9)
 
     def monotonic(self) -> float:
         """Seconds since zero."""
@@ -149,11 +151,13 @@ class ManualClock:
 
         Raises ValueError for a step back.
         """
-        target = round(self._now + check_number("seconds", seconds), 9)
+        self._nanoseconds += round(check_number("seconds", seconds) * 1e9)
+        target = self._nanoseconds / 1e9
+        tolerance = max(1e-9, 2 * math.ulp(target))
         while True:
             with self._agenda.changed:
                 when = self._agenda.next_time()
-                if when > target + 1e-9:
+                if when > target + tolerance:
                     break
                 self._now = max(self._now, when)
                 alarm = self._agenda.take()

@@ -49,10 +49,14 @@ def check_number(name: str, value: object, least: float = 0.0, *, above: bool = 
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number, not {value!r}")
-    if not math.isfinite(value) or value < least or (above and value == least):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or number < least or (above and number == least):
         bound = f"{'above' if above else 'of at least'} {least:g}"
         raise ValueError(f"{name} must be a finite number {bound}, not {value!r}")
-    return float(value)
+    return number
 
 
 def check_count(name: str, value: object) -> int:

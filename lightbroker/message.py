@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from lightbroker.errors import LeaseLost, check_number
 
 MAX_BODY = 16 * 1024 * 1024  #: bytes
-MAX_HEADERS = 8 * 1024  #: characters, names and values together
+MAX_HEADERS = 8 * 1024  #: bytes of UTF-8, names and values together
 MAX_ERROR = 16 * 1024  #: characters of a traceback that are kept: its end, where the error is named
 NEVER = float("inf")
 
@@ -48,9 +48,12 @@ def check_headers(headers: object) -> Mapping[str, str]:
         return _NO_HEADERS
     if not isinstance(headers, Mapping) or not all(isinstance(s, str) for pair in headers.items() for s in pair):
         raise TypeError(f"headers must map strings to strings, not {headers!r:.300}")
-    size = sum(len(s) for pair in headers.items() for s in pair)
+    try:
+        size = len("".join(s for pair in headers.items() for s in pair).encode())
+    except UnicodeEncodeError as error:
+        raise ValueError(f"headers cannot be encoded: {error}") from None
     if size > MAX_HEADERS:
-        raise ValueError(f"headers have {size} characters, at most {MAX_HEADERS} are taken")
+        raise ValueError(f"headers have {size} bytes, at most {MAX_HEADERS} are taken")
     return MappingProxyType(dict(headers))
 
 

@@ -37,6 +37,10 @@ class Retry:
         check_number("retry.base", self.base)
         check_number("retry.factor", self.factor, 1.0)
         check_number("retry.cap", self.cap)
+        if not isinstance(self.jitter, bool):
+            raise TypeError(f"retry.jitter must be True or False, not {self.jitter!r}")
+        if self.seed is not None and (isinstance(self.seed, bool) or not isinstance(self.seed, int)):
+            raise TypeError(f"retry.seed must be a whole number or None, not {self.seed!r}")
 
     def delay(self, attempt: int, rng: random.Random) -> float:
         """Seconds to wait after delivery number `attempt` (1 is the first) failed."""

@@ -77,7 +77,7 @@ class Queue:
         ids = [f"{self._prefix}{number}" for number in islice(self._numbers, len(kept))]
         shared = repeat(self._time()), repeat(1), repeat(check_headers(headers)), repeat(self._expiry(ttl))
         taken = self.store.push_many(list(map(Message, ids, kept, *shared)), timeout, delay)
-        return [id if entered else None for id, entered in zip(ids, taken)]
+        return [*ids] if all(taken) else [id if entered else None for id, entered in zip(ids, taken)]
 
     def _expiry(self, ttl: float | None) -> float:
         ttl = self._ttl if ttl is None else check_number("ttl", ttl, above=True)

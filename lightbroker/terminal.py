@@ -39,7 +39,6 @@ def show_progress(console: Console, progress: Callable[[], tuple[WatcherStats, Q
 def show_report(console: Console, report: Report) -> None:
     """Print the outcome of a run."""
     watched, queue = report.watched, report.queue
-    console.print()
     console.print(
         _facts(
             "The chain",
@@ -71,28 +70,30 @@ def show_report(console: Console, report: Report) -> None:
 
 
 def _facts(title: str, facts: dict[str, object]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False, box=None, width=72)
+    table = Table(title=f"\n{title}", title_justify="left", show_header=False, box=None, min_width=60)
+    table.add_column(width=28)
+    table.add_column(justify="left", ratio=1)
     for name, value in facts.items():
         table.add_row(name, str(value))
-    table.columns[0].width = 30
     return table
 
 
 def _times(title: str, series: dict[str, Sequence[float]]) -> Table:
-    table = Table("", *_THOUSANDTHS, "highest", "samples", title=title, title_justify="left", box=None)
+    table = Table(title=f"\n{title}", title_justify="left", box=None, caption_justify="left", min_width=70)
+    table.add_column(width=28)
+    for heading in (*_THOUSANDTHS, "highest", "samples"):
+        table.add_column(heading, justify="right")
     for name, seconds in series.items():
         cuts = statistics.quantiles(seconds, n=1000, method="inclusive") if len(seconds) > 1 else []
         shown = [f"{cuts[rank - 1] * 1e3:.2f}" for rank in _THOUSANDTHS.values()] if cuts else ["-"] * 3
         table.add_row(name, *shown, f"{max(seconds) * 1e3:.2f}" if seconds else "-", str(len(seconds)))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    table.caption = "With so few samples p99.9 is little more than the highest."
-    table.caption_justify = "left"
+    table.caption = "p99 needs 10,000 samples to mean much, p99.9 100,000: read them as the slowest few."
     return table
 
 
 def _letters(title: str, letters: Sequence[DeadLetter]) -> Table:
-    table = Table("block", "attempts", "reason", "error", title=title, title_justify="left", box=None)
+    table = Table("block", "attempts", "reason", title=f"\n{title}", title_justify="left", box=None)
+    table.add_column("error", no_wrap=True, overflow="ellipsis")
     for letter in letters:
         number = letter.message.json()["number"]
         table.add_row(str(number), str(letter.message.attempts), letter.reason, letter.error.splitlines()[0])

@@ -13,7 +13,7 @@ import pytest
 
 
 class Unavailable(Exception):
-    """A store cannot be tested here: its server does not answer or its library is missing. The text says how to help."""
+    """A store cannot be tested here: its server or its library is missing. The text says how to help."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+
 from lightbroker import ManualClock, SystemClock
 
 from .support import PATIENCE, wait_until

@@ -2,8 +2,9 @@
 
 import queue
 
-import lightbroker
 import pytest
+
+import lightbroker
 from lightbroker import BrokerError, InvariantError, LeaseLost, QueueClosed, QueueEmpty, QueueFull, StoreError
 from lightbroker.errors import check_count, check_name, check_number
 
@@ -25,8 +26,8 @@ def test_an_error_that_cut_no_batch_short_has_accepted_nothing(error: type[Queue
 
 
 def test_every_public_name_is_there() -> None:
-    promised = """Broker Queue Message Delivery DeadLetter Subscription WorkerPool Overflow Retry SystemClock ManualClock
-        BrokerError QueueFull QueueEmpty QueueClosed LeaseLost StoreError InvariantError"""
+    promised = """Broker Queue Message Delivery DeadLetter Subscription WorkerPool Overflow Retry SystemClock
+        ManualClock BrokerError QueueFull QueueEmpty QueueClosed LeaseLost StoreError InvariantError"""
     assert set(promised.split()) <= set(lightbroker.__all__)
     assert all(hasattr(lightbroker, name) for name in lightbroker.__all__)
 

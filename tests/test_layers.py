@@ -2,11 +2,9 @@
 
 import ast
 import re
-import sys
 from pathlib import Path
 
 import lightbroker
-import pytest
 
 ROOT = Path(lightbroker.__file__).parent
 

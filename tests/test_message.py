@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+
 from lightbroker import Message
 from lightbroker.message import MAX_BODY, MAX_HEADERS, check_headers, encode
 

@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+
 from lightbroker import Overflow, Retry
 from lightbroker.policy import QueueOptions
 

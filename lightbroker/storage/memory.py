@@ -172,14 +172,14 @@ class MemoryQueue(SlowPaths):
         now = self._now()
         deadline = now + self._lease_seconds
         for delivery, message in zip(batch, map(self._leased.get, batch)):
-            if message is None:
-                continue
-            if message.expires <= now:
+            if message is not None and message.expires > now:
+                delivery.store, delivery.message, delivery.deadline = self, message, deadline
+                deliveries.append(delivery)
+            elif message is not None:
                 self._expire_leased(delivery, message)
-                continue
-            delivery.store, delivery.message, delivery.deadline = self, message, deadline
-            deliveries.append(delivery)
-            if self._note is not None:
+        if self._note is not None:
+            for delivery in deliveries[1:]:
+                message = delivery.message
                 self._note(now, message.id, "READY", "LEASED", message.attempts, "pull")
         return deliveries
 

@@ -20,13 +20,15 @@ from tests.adversary.schedule_run import Run, cooperative
 class Race:
     """Threads that meet over the state that `setup` makes, and what must be true when they have finished.
 
-    `setup` is given the class of the queue; `check` is given the state and what each thread returned.
+    `setup` is given the class of the queue; `check` is given the state and what each thread returned. In a `patient`
+    race no time-out may be needed: who waits for what the others do must be woken.
     """
 
     name: str
     setup: Callable[[type[Any]], Any]
     threads: Sequence[Callable[[Any], object]]
     check: Callable[[Any, list[Any]], None]
+    patient: bool = False
 
 
 @dataclass
@@ -69,9 +71,10 @@ def explore(race: Race, queue: type[Any], bound: int, most: int | None = None, *
                 frontier[pick], frontier[-1] = frontier[-1], frontier[pick]
             prefix, spent = frontier.pop()
             state = race.setup(queue)
-            run = Run([partial(work, state) for work in race.threads], prefix)
+            run = Run([partial(work, state) for work in race.threads], prefix, race.patient)
             try:
                 results = run.execute()
+                assert not (race.patient and run.passed), f"nobody woke who waits: {results}"
                 race.check(state, results)
                 report.outcomes[", ".join(map(str, results))] += 1
             except BaseException as error:

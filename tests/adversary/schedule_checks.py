@@ -182,3 +182,13 @@ def bounded(scene: Scene, results: list[Any]) -> None:
     assert stats.dead == 1, (stats, results)
     assert stats.dropped + stats.redriven == 1, (stats, results)
     assert len(scene.settle_all()) == stats.redriven
+
+
+def got(*expected: object) -> Callable[[Scene, list[Any]], None]:
+    """The first threads returned just this, and the law holds."""
+
+    def check(scene: Scene, results: list[Any]) -> None:
+        assert tuple(results[: len(expected)]) == expected, results
+        scene.broker.check()
+
+    return check

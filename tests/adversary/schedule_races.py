@@ -20,6 +20,7 @@ from tests.adversary.schedule_scenes import (
     tick,
     trying,
 )
+from tests.adversary.schedule_wakes import WAKES
 
 _FULL: dict[str, Any] = {"capacity": 1}
 _OLDEST: dict[str, Any] = {"capacity": 2, "overflow": Overflow.DROP_OLDEST}
@@ -191,7 +192,7 @@ RACES = {
 
 def run(bound: int = 2, most: int | None = None) -> dict[str, Any]:
     """Explore every race on the store in memory, each under at most `most` schedules (None: all within the bound)."""
-    reports = [explore(race, MemoryQueue, bound, most).as_dict() for race in RACES.values()]
+    reports = [explore(race, MemoryQueue, bound, most).as_dict() for race in (*RACES.values(), *WAKES.values())]
     return {
         "bound": bound,
         "complete": all(report["complete"] for report in reports),

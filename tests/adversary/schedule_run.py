@@ -7,8 +7,10 @@ moment, by luck or by its time-out: both can be scheduled.
 """
 
 import dis
+import importlib
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,10 +26,14 @@ import lightbroker
 PACKAGE = str(Path(lightbroker.__file__).parent)
 SEEDED = str(Path(__file__).with_name("schedule_bugs.py"))
 CORE = (
-    *("broker", "clock", "message", "policy", "queue", "topic"),
-    *("storage/memory", "storage/slow", "storage/steps", "storage/waiting"),
+    "broker",
+    "clock",
+    "message",
+    "queue",
+    "topic",
+    *(f"storage.{name}" for name in ("memory", "slow", "steps", "waiting")),
 )
-TRACED = frozenset((*(f"{PACKAGE}/{module}.py" for module in CORE), SEEDED))
+TRACED = frozenset((*(f"{PACKAGE}/{module.replace('.', '/')}.py" for module in CORE), SEEDED))
 
 _SHARED = {
     *("BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR", "CONTAINS_OP", "FOR_ITER", "LIST_EXTEND", "DICT_UPDATE"),
@@ -85,21 +91,27 @@ class _Thread:
         self.result: object = None
         self.error: BaseException | None = None
         self.done = False
-        self.wakes: Callable[[], bool] | None = None  #: while it waits: whether what it waits for is there
+        self.wakes: Callable[[], object] | None = None  #: while it waits: whether what it waits for is there
         self.timed = False
 
     @property
     def can_run(self) -> bool:
-        return not self.done and (self.wakes is None or self.timed or self.wakes())
+        return not self.done and (self.wakes is None or bool(self.wakes()))
 
 
 class Run:
-    """One schedule: `prefix` says who goes on at each decision; after it nobody is preempted."""
+    """One schedule: `prefix` says who goes on at each decision; after it nobody is preempted.
+
+    patient: a time-out fires only when no thread can run; otherwise it may fire at any decision. `passed` is how many
+    seconds of time-outs have fired: the time that the threads see.
+    """
 
     active: "Run | None" = None
 
-    def __init__(self, works: Sequence[Callable[[], object]], prefix: Sequence[int]) -> None:
+    def __init__(self, works: Sequence[Callable[[], object]], prefix: Sequence[int], patient: bool = False) -> None:
         self.prefix = prefix
+        self.patient = patient
+        self.passed = 0.0
         self.choices: list[int] = []
         self.options: list[tuple[int | None, list[int]]] = []  #: at each decision: who ran, and could go on; who else
         self.threads = [_Thread(number, work) for number, work in enumerate(works)]
@@ -128,14 +140,18 @@ class Run:
         """The running thread may be preempted here."""
         self._hand_on(self.current)
 
-    def wait(self, wakes: Callable[[], bool], timed: bool) -> bool:
+    def wait(self, wakes: Callable[[], object], timeout: float | None = None) -> bool:
         """The running thread waits; False if its time was over first."""
         me = self.current
         assert me is not None
-        me.wakes, me.timed = wakes, timed
+        until = None if timeout is None else self.passed + timeout
+        me.wakes, me.timed = wakes, timeout is not None
         self._hand_on(me)
         me.wakes = None
-        return wakes()
+        woken = bool(wakes())
+        if not woken and until is not None:
+            self.passed = max(self.passed, until)
+        return woken
 
     def _live(self, thread: _Thread) -> None:
         thread.turn.acquire()
@@ -168,6 +184,8 @@ class Run:
         if self.failure is not None:
             raise _Abandoned
         able = [thread.number for thread in self.threads if thread.can_run]
+        if not (able and self.patient):
+            able = [t.number for t in self.threads if t.number in able or (t.timed and not t.done and t.wakes)]
         if not able:
             if not all(thread.done for thread in self.threads):
                 waiting = [thread.number for thread in self.threads if not thread.done]
@@ -211,9 +229,7 @@ class _Queue:
         self._items.append(item)
 
     def get(self, block: Any = True, timeout: float | None = None) -> Any:
-        if not self._items and (
-            not block or Run.active is None or not Run.active.wait(self._items.__len__, timeout is not None)
-        ):
+        if not self._items and (not block or Run.active is None or not Run.active.wait(self._items.__len__, timeout)):
             raise Empty
         return self._items.popleft()
 
@@ -242,7 +258,7 @@ class _HandingQueue(_Queue):
             return super().get(False)
         given: list[Any] = []
         self._waiting.append(given)
-        if not Run.active.wait(given.__len__, timeout is not None):
+        if not Run.active.wait(given.__len__, timeout):
             self._waiting = deque(other for other in self._waiting if other is not given)
             raise Empty
         return given[0]
@@ -271,6 +287,30 @@ def _seconds() -> float:
 
 
 class _Lock:
+    """A lock that anyone may release."""
+
+    def __init__(self) -> None:
+        self._held = False
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        run = Run.active
+        wait = None if timeout < 0 else timeout
+        if self._held and (not blocking or run is None or not run.wait(lambda: not self._held, wait)):
+            return False
+        self._held = True
+        return True
+
+    def release(self) -> None:
+        self._held = False
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class _RLock:
     """A reentrant lock, also as the condition of an agenda that nobody waits on."""
 
     def __init__(self) -> None:
@@ -281,7 +321,7 @@ class _Lock:
         run = Run.active
         me = run.current if run is not None else self
         if run is not None and self._owner not in (None, me):
-            run.wait(lambda: self._owner is None, False)
+            run.wait(lambda: self._owner is None)
         self._owner = me
         self._depth += 1
         return True
@@ -295,6 +335,10 @@ class _Lock:
         pass
 
 
+def _monotonic() -> float:
+    return Run.active.passed if Run.active is not None else 0.0
+
+
 @contextmanager
 def cooperative(hands: bool = sys.version_info >= (3, 13)) -> Iterator[None]:
     """Inside, whatever the core makes that could block a thread blocks in the scheduler instead.
@@ -302,12 +346,12 @@ def cooperative(hands: bool = sys.version_info >= (3, 13)) -> Iterator[None]:
     hands: whether its queues give an item to who waits, as Python does since 3.13, or let others take it.
     """
     queue = _HandingQueue if hands else _Queue
-    locks = SimpleNamespace(Lock=_Lock, RLock=_Lock, Condition=_Lock, TIMEOUT_MAX=threading.TIMEOUT_MAX)
+    locks = SimpleNamespace(Lock=_Lock, RLock=_RLock, Condition=_RLock, TIMEOUT_MAX=threading.TIMEOUT_MAX)
+    times = SimpleNamespace(monotonic=_monotonic, time=time.time, sleep=time.sleep)
     with ExitStack() as patches:
-        patches.enter_context(mock.patch("lightbroker.storage.steps.SimpleQueue", queue))
-        for module in ("broker", "clock", "storage.steps", "topic"):
-            patches.enter_context(mock.patch(f"lightbroker.{module}.threading", locks))
-        waiting = "lightbroker.storage.waiting"
-        patches.enter_context(mock.patch(f"{waiting}.threading", SimpleNamespace(Lock=_Sleep)))
-        patches.enter_context(mock.patch(f"{waiting}.time", SimpleNamespace(monotonic=_seconds)))
+        for name in CORE:
+            module = importlib.import_module(f"lightbroker.{name}")
+            for attribute, twin in (("threading", locks), ("time", times), ("SimpleQueue", queue)):
+                if hasattr(module, attribute):
+                    patches.enter_context(mock.patch.object(module, attribute, twin))
         yield

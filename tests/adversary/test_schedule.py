@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,8 +16,10 @@ from tests.adversary.schedule import Race, explore
 from tests.adversary.schedule_bugs import BUGS
 from tests.adversary.schedule_races import RACES
 from tests.adversary.schedule_run import cooperative
+from tests.adversary.schedule_wakes import WAKES
 from tests.adversary.total_queue import switching_every
 
+ALL = {**RACES, **WAKES}
 SAMPLED = 60  # schedules with two preemptions for each race; `make torture` runs all of them
 
 
@@ -30,7 +31,7 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-@pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+@pytest.mark.parametrize("race", ALL.values(), ids=ALL)
 def test_a_race_ends_well_wherever_one_thread_is_preempted(race: Race) -> None:
     report = explore(race, MemoryQueue, bound=1)
     assert report.failures == []
@@ -38,7 +39,7 @@ def test_a_race_ends_well_wherever_one_thread_is_preempted(race: Race) -> None:
     assert report.schedules > 5
 
 
-@pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+@pytest.mark.parametrize("race", ALL.values(), ids=ALL)
 def test_a_race_ends_well_under_a_sample_of_two_preemptions(race: Race) -> None:
     for hands in (False, True):
         assert explore(race, MemoryQueue, bound=2, most=SAMPLED, hands=hands).failures == []

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from lightbroker import Broker, ManualClock, Overflow, Queue, QueueClosed
 
 from ...stores import StoreUnderTest

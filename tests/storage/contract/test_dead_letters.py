@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from lightbroker import Broker, ManualClock, Overflow, Queue, Retry
 
 from ...support import Call, counts, drain

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from lightbroker import Broker, ManualClock, Overflow, Queue, Retry
 
 Steps = list[tuple[float, str, str, str]]
