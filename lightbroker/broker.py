@@ -16,7 +16,7 @@ from lightbroker.policy import Overflow, QueueOptions, Retry
 from lightbroker.queue import DeadLetterQueue, Queue, check_timeout
 from lightbroker.storage.base import QueueStats, Store
 from lightbroker.storage.memory import MemoryStore
-from lightbroker.topic import Subscription, SubscriptionStats, Topics
+from lightbroker.topic import Subscription, SubscriptionStats, Topics, check_topic
 from lightbroker.worker import WorkerPool
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ def open_store(url: str) -> Store:
     """
     scheme = urlsplit(url).scheme
     if scheme == "memory":
+        if url != "memory://":
+            raise ValueError(f"store: 'memory://' has no name and no options, not {url!r}")
         return MemoryStore()
     if scheme == "sqlite":
         from lightbroker.storage import sqlite
@@ -55,9 +57,13 @@ class Broker:
     """
 
     def __init__(self, store: str | Store = "memory://", *, clock: Clock | None = None, trace: int = 0) -> None:
+        if isinstance(store, type) or not (isinstance(store, str) or hasattr(store, "queue")):
+            raise TypeError(f"store must be a URL or a Store, not {store!r}")
+        if isinstance(clock, type) or not (clock is None or hasattr(clock, "alarm")):
+            raise TypeError(f"clock must be a Clock, not {clock!r}")
         self._store = open_store(store) if isinstance(store, str) else store
         self.clock = SystemClock() if clock is None else clock
-        self._journal: deque[tuple[str, Transition]] = deque(maxlen=check_count("trace", trace) if trace else 0)
+        self._journal: deque[tuple[str, Transition]] = deque(maxlen=check_count("trace", trace) if trace != 0 else 0)
         self._tracing = bool(trace)
         self._queues: dict[str, Queue] = {}
         self._pools: list[WorkerPool] = []
@@ -160,10 +166,15 @@ class Broker:
 
     def bind(self, pattern: str, queue: str) -> None:
         """Push what is published to topics that match `pattern` into a queue: with acks, retries and dead letters."""
+        check_topic(pattern, wildcards=True)  # first: a wrong pattern must declare no queue
+        if self._draining:
+            raise QueueClosed("the broker is closed")
         self._topics.bind(pattern, self._named(queue))
 
     def workers(self, queue: str, handler: Callable[[Message], object], workers: int = 4) -> WorkerPool:
         """Start threads that run `handler(message)` for each message of the queue."""
+        if self._draining:
+            raise QueueClosed("the broker is closed")
         pool = WorkerPool(self._named(queue), handler, workers)
         with self._lock:
             self._pools = [*(other for other in self._pools if not other.stopped), pool]

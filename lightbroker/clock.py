@@ -54,32 +54,32 @@ class _Agenda:
     """Alarms by time. An alarm moved earlier leaves its old entry behind; entries that no longer match are skipped."""
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()  # to be entered itself: `Condition.__enter__`, interrupted, leaves it locked
+        self.changed = threading.Condition(self.lock)
         self._heap: list[tuple[float, int, Alarm]] = []
         self._sequence = itertools.count()
 
     def add(self, alarm: Alarm, when: float) -> None:
-        with self.changed:
+        with self.lock:
             if when < alarm.when:
-                alarm.when = when
                 heapq.heappush(self._heap, (when, next(self._sequence), alarm))
+                alarm.when = when  # last: interrupted before it, the entry is skipped and the alarm can be set again
                 self.changed.notify_all()
 
     def discard(self, alarm: Alarm) -> None:
-        with self.changed:
+        with self.lock:
             alarm.when = _NEVER
-            self._heap = [entry for entry in self._heap if entry[2] is not alarm]
-            heapq.heapify(self._heap)
+            self._heap = sorted(entry for entry in self._heap if entry[2] is not alarm)  # which is a heap
             self.changed.notify_all()
 
     def next_time(self) -> float:
-        """When the next alarm rings, or infinity; call it with `changed` held."""
+        """When the next alarm rings, or infinity; call it with `lock` held."""
         while self._heap and self._heap[0][2].when != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else _NEVER
 
     def take(self) -> Alarm:
-        """Remove the next alarm; call it with `changed` held, after `next_time`."""
+        """Remove the next alarm; call it with `lock` held, after `next_time`."""
         alarm = heapq.heappop(self._heap)[2]
         alarm.when = _NEVER
         return alarm
@@ -103,15 +103,16 @@ class _RingingAgenda(_Agenda):
     _thread: threading.Thread | None = None
 
     def add(self, alarm: Alarm, when: float) -> None:
-        with self.changed:
+        with self.lock:
             super().add(alarm, when)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._ring, name="lightbroker-clock", daemon=True)
                 self._thread.start()
 
     def _ring(self) -> None:
-        while True:
-            with self.changed:
+        # `is_alive`, interrupted, denies a thread that lives (up to CPython 3.12): who was replaced leaves.
+        while self._thread is threading.current_thread():
+            with self.lock:
                 while (wait := self.next_time() - time.monotonic()) > 0:
                     if wait == _NEVER:
                         self._thread = None
@@ -155,7 +156,7 @@ class ManualClock:
         target = self._nanoseconds / 1e9
         tolerance = max(1e-9, 2 * math.ulp(target))
         while True:
-            with self._agenda.changed:
+            with self._agenda.lock:
                 when = self._agenda.next_time()
                 if when > target + tolerance:
                     break

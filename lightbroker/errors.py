@@ -2,6 +2,11 @@
 
 import math
 import queue
+from collections.abc import Iterable
+from itertools import repeat
+from typing import TypeVar
+
+T = TypeVar("T")
 
 MAX_NAME = 255
 
@@ -66,6 +71,17 @@ def check_count(name: str, value: object) -> int:
     if value < 1:
         raise ValueError(f"{name} must be at least 1, not {value!r}")
     return value
+
+
+def check_each(name: str, values: Iterable[T], kind: type[T] | None = None) -> list[T]:
+    """Return `values` as a list if it is a collection (of `kind`); raises TypeError that names the argument."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be a collection, not {values!r:.300}")
+    kept = list(values)
+    if kind is not None and not all(map(isinstance, kept, repeat(kind))):
+        wrong = next(value for value in kept if not isinstance(value, kind))
+        raise TypeError(f"{name} must hold nothing but {kind.__name__}, not {wrong!r:.300}")
+    return kept
 
 
 def check_name(name: str, value: object) -> str:

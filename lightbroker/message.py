@@ -166,8 +166,10 @@ class Delivery:
         if isinstance(error, BaseException):
             trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
             error = f"{type(error).__name__}: {error}"
-        else:
+        elif error is None or isinstance(error, str):
             trace = ""
+        else:
+            raise TypeError(f"error must be an exception or a string, not {error!r:.300}")
         if delay is not None:
             delay = check_number("delay", delay)
         self.store.nack(self, (error or "")[:MAX_ERROR], trace[-MAX_ERROR:], delay)

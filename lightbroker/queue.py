@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, islice, repeat
 
 from lightbroker.clock import Clock
-from lightbroker.errors import check_count, check_number
+from lightbroker.errors import check_count, check_each, check_number
 from lightbroker.message import MAX_BODY, NEVER, DeadLetter, Delivery, Message, check_headers, encode
 from lightbroker.policy import QueueOptions
 from lightbroker.storage.base import QueueStats, QueueStore
@@ -73,7 +73,10 @@ class Queue:
         Returns the ids. If one is not accepted, the error's `accepted` holds the ids of those before it.
         """
         timeout, delay = check_timeout(timeout), check_number("delay", delay)
-        kept = [body if type(body) is bytes and len(body) <= MAX_BODY else encode(body) for body in bodies]
+        kept = [
+            body if type(body) is bytes and len(body) <= MAX_BODY else encode(body)
+            for body in check_each("bodies", bodies)
+        ]
         ids = [f"{self._prefix}{number}" for number in islice(self._numbers, len(kept))]
         shared = repeat(self._time()), repeat(1), repeat(check_headers(headers)), repeat(self._expiry(ttl))
         taken = self.store.push_many(list(map(Message, ids, kept, *shared)), timeout, delay)
@@ -99,7 +102,7 @@ class Queue:
 
     def ack_many(self, deliveries: Iterable[Delivery]) -> None:
         """Ack all of this queue's `deliveries`; raises LeaseLost if any came too late, after acking the others."""
-        self.store.ack_many(deliveries)
+        self.store.ack_many(check_each("deliveries", deliveries, Delivery))
 
     def stats(self) -> QueueStats:
         """What it holds now, and the counters of the conservation law."""
@@ -124,9 +127,8 @@ class DeadLetterQueue:
         ids: which (None: all, oldest first); unknown ones are passed over. limit: how many at most. It stops when the
         queue is full. Returns how many were moved.
         """
-        if isinstance(ids, str):
-            raise TypeError(f"ids must be a collection of ids, not the string {ids!r}; write [{ids!r}]")
-        return self._store.redrive(ids, None if limit is None else check_count("limit", limit))
+        chosen = None if ids is None else check_each("ids", ids, str)
+        return self._store.redrive(chosen, None if limit is None else check_count("limit", limit))
 
     def purge(self) -> int:
         """Delete them all; returns how many there were."""

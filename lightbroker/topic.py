@@ -161,7 +161,6 @@ class Topics:
 
     def bind(self, pattern: str, queue: Queue) -> None:
         """Push what is published to `pattern` into `queue` as well; twice is the same as once."""
-        check_topic(pattern, wildcards=True)
         with self._lock:
             self._bound[pattern, queue.name] = queue
             self._changed()
@@ -169,7 +168,10 @@ class Topics:
     def publish(self, topic: str, body: object, headers: Mapping[str, str] | None) -> int:
         """Offer one message to every match; how many took it. The header `topic` names where it was published."""
         data = encode(body)
-        buffers, queues = self._routes.get(topic) or self._route(topic)
+        try:
+            buffers, queues = self._routes[topic]
+        except (KeyError, TypeError):
+            buffers, queues = self._route(topic)
         kept = MappingProxyType({**check_headers(headers), "topic": topic})
         message = Message(next(self._ids), data, self._clock.time(), 1, kept)
         copies = self._store.offer(message, buffers)

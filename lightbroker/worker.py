@@ -22,6 +22,10 @@ class WorkerPool:
 
     It acks when the handler returns and nacks with the traceback when it raises. While the handler runs its lease is
     extended every third of its length, so long work is not delivered twice. As a context manager it stops with a drain.
+
+    An exception that is thrown into a worker from outside (`PyThreadState_SetAsyncExc`) is the handler's failure if it
+    hits the handler. Anywhere else it ends the thread: what that was doing is done or delivered again when its lease
+    runs out, and the next heartbeat starts another thread in its place.
     """
 
     def __init__(self, queue: Queue, handler: Callable[[Message], object], workers: int = 4) -> None:
@@ -36,13 +40,8 @@ class WorkerPool:
         self._stopping = threading.Event()
         self._running: dict[int, Delivery] = {}
         self._heartbeat = queue.clock.alarm(self._beat)
-        self._threads = [
-            threading.Thread(target=self._work, args=(n,), name=f"lightbroker-{queue.name}-{n}", daemon=True)
-            for n in range(check_count("workers", workers))
-        ]
+        self._threads = [self._start(n) for n in range(check_count("workers", workers))]
         self._arm()
-        for thread in self._threads:
-            thread.start()
 
     @property
     def stopped(self) -> bool:
@@ -58,15 +57,17 @@ class WorkerPool:
         """Pull no more. With `drain`, wait for the handlers that run, at most `timeout` seconds (None: for ever).
 
         What still runs then, or at once without `drain`, is released for others to do; its own ack will come too late.
-        Returns whether every handler had finished.
+        Called by a handler, a drain does not wait: that handler and the others finish behind it. Returns whether every
+        handler had finished.
         """
         timeout = check_timeout(timeout)
         self._stopping.set()
         until = None if timeout is None else time.monotonic() + timeout
         if drain:
+            if threading.current_thread() in self._threads:
+                return False
             for thread in self._threads:
-                if thread is not threading.current_thread():
-                    thread.join(None if until is None else max(0.0, until - time.monotonic()))
+                thread.join(None if until is None else max(0.0, until - time.monotonic()))
         self._heartbeat.cancel()
         unfinished = list(self._running.copy().values())
         for delivery in unfinished:
@@ -79,6 +80,12 @@ class WorkerPool:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.stop()
+
+    def _start(self, worker: int) -> threading.Thread:
+        name = f"lightbroker-{self.queue.name}-{worker}"
+        thread = threading.Thread(target=self._work, args=(worker,), name=name, daemon=True)
+        thread.start()
+        return thread
 
     def _work(self, worker: int) -> None:
         while not self._stopping.is_set():
@@ -118,6 +125,10 @@ class WorkerPool:
         self._heartbeat.set(self.queue.clock.monotonic() + self.queue.options.lease / 3)
 
     def _beat(self) -> None:
+        for worker, thread in enumerate(self._threads):
+            if not (thread.is_alive() or self.stopped):
+                self._running.pop(worker, None)
+                self._threads[worker] = self._start(worker)
         for delivery in list(self._running.copy().values()):
             with suppress(LeaseLost):  # the worker will learn of it when it settles
                 delivery.extend(self.queue.options.lease)

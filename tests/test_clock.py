@@ -6,8 +6,7 @@ import time
 import pytest
 
 from lightbroker import ManualClock, SystemClock
-
-from .support import PATIENCE, wait_until
+from tests.support import PATIENCE, wait_until
 
 
 class Bell:

@@ -1,35 +1,72 @@
-"""Imports point up the map in the package's docstring, never down, and the core needs the standard library alone."""
+"""Imports point up the layout of the package, and the core needs the standard library alone."""
 
 import ast
-import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 import lightbroker
 
 ROOT = Path(lightbroker.__file__).parent
 
+# Each may import from those before it and from its own folder; a name stands for the modules below it as well.
+LAYOUT = [
+    *("errors", "clock", "message", "policy"),
+    *("storage.base", "storage"),
+    *("queue", "topic", "worker", "broker"),
+    *("metrics", "server"),
+    *("watcher", "demo", "terminal", "__main__"),
+    "lab",
+]
+CORE = LAYOUT[: LAYOUT.index("metrics")]
+ALLOWED = {("broker", "storage"), ("__main__", "lab")}  # a store is loaded when a URL names it; the command is last
 
-def layers() -> list[str]:
-    """Return the modules and folders of the map, in order; "storage/a.py b.py" means both are in storage."""
-    order = []
-    for line in (lightbroker.__doc__ or "").splitlines():
-        if match := re.match(r" {4}(\S.*?)  ", line):
-            first, *others = match[1].split()
-            folder = first.rpartition("/")[0]
-            order += [first.rstrip("/"), *(f"{folder}/{other}".lstrip("/") for other in others)]
-    return order
+
+def place(module: str) -> str:
+    """Return where in the layout a module stands, the nearest name above it."""
+    while module and module not in LAYOUT:
+        module = module.rpartition(".")[0]
+    return module
 
 
 def imports(path: Path) -> set[str]:
-    """Return what a file imports, by dotted name."""
+    """Return the dotted names that a file imports, those of `from a import b` as a.b."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relative to itself"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
-def layer(path: str) -> int:
-    return max((n for n, top in enumerate(layers()) if path == top or path.startswith(f"{top}/")), default=-1)
+def modules() -> dict[str, Path]:
+    found = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
+    return {name: path for name, path in found.items() if name != "__init__"}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_imports_only_from_above(module: str) -> None:
+    own = place(module)
+    assert own, f"{module} has no place in the layout"
+    for name in imports(modules()[module]):
+        if name.startswith("lightbroker."):
+            other = place(name.removeprefix("lightbroker."))
+            upwards = LAYOUT.index(other) <= LAYOUT.index(own) if other else name.count(".") == 1
+            assert upwards or (own, other) in ALLOWED, f"{module} imports {name}, which stands below it"
+        elif own in CORE:
+            assert name.partition(".")[0] in sys.stdlib_module_names, (
+                f"{module} imports {name}: not in the standard library"
+            )
+
+
+def test_importing_the_package_loads_no_database_and_nothing_from_outside() -> None:
+    command = "import sys; known = set(sys.modules); import lightbroker; print(*(set(sys.modules) - known))"
+    run = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=60, cwd=ROOT.parent)
+    loaded = {name.partition(".")[0] for name in run.stdout.split()}
+    assert "lightbroker" in loaded, run.stderr
+    assert "sqlite3" not in loaded
+    assert loaded <= sys.stdlib_module_names | {"lightbroker"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .stores import StoreUnderTest, Unavailable, fresh_url
+from tests.stores import StoreUnderTest, Unavailable, fresh_url
 
 
 @contextmanager

@@ -202,16 +202,16 @@ class SqliteQueue:
                 log.warning("queue %s: what is due could not be moved on; it is tried again", self._name, exc_info=True)
                 self._alarm.set(self._clock.monotonic() + _AGAIN)
 
-    def _how_many_ready(self) -> int:
-        def count() -> int:
-            self._rows.load()
-            return self._rows.states[READY] or self._rows.due <= micros(self._clock.time())
+    def _look(self) -> None:
+        """Deal with what another process has changed, or has left to fall due."""
+        self._file.read(self._rows.load)
+        if self._rows.due <= micros(self._clock.time()):
+            self._tick()
 
-        return self._file.read(count)
+    def _how_many_ready(self) -> int:
+        self._look()
+        return self._rows.states[READY]
 
     def _how_much_room(self) -> int:
-        def count() -> int:
-            self._rows.load()
-            return max(0, self._rows.room) or self._rows.due <= micros(self._clock.time())
-
-        return self._file.read(count)
+        self._look()
+        return max(0, self._rows.room)

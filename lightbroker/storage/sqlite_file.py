@@ -176,6 +176,7 @@ class SqliteFile:
     def read(self, work: Callable[[], T]) -> T:
         """Do `work`, which only reads, on one state of the file; it waits for no other process."""
         with self._lock:
+            self._finish()
             try:
                 return self._patiently(lambda: self._snapshot(work))
             except sqlite3.Error as error:
@@ -183,8 +184,7 @@ class SqliteFile:
 
     def _snapshot(self, work: Callable[[], T]) -> T:
         try:
-            self.execute("BEGIN")
-            self.version = self._pragma("data_version")
+            self._begin("BEGIN")
             return work()
         finally:
             self._undo()
@@ -198,8 +198,7 @@ class SqliteFile:
     def _transact(self, jobs: list[_Job[Any]]) -> None:
         """Do `jobs` and commit. Whatever interrupts it, a job stays in `_jobs` until it is done."""
         try:
-            self._patiently(partial(self.execute, "BEGIN IMMEDIATE"))
-            self.version = self._pragma("data_version")
+            self._patiently(partial(self._begin, "BEGIN IMMEDIATE"))
             for job in jobs:
                 job.attempt()
             for touched in self.touched:
@@ -219,6 +218,12 @@ class SqliteFile:
                 self._undo()
             raise
         self._finish()
+
+    def _begin(self, statement: str) -> None:
+        if self._connection.in_transaction:  # a thread was interrupted while it ended the last one
+            self._undo()
+        self.execute(statement)
+        self.version = self._pragma("data_version")
 
     def _finish(self) -> None:
         """Hand out what was committed; also what a thread left over that was interrupted while it did so."""

@@ -39,7 +39,7 @@ class Lease(Delivery):
 
 
 class Transitions:
-    """The decisions of one queue. Each transition deals first with what fell due, whichever process it came from."""
+    """The decisions of one queue."""
 
     def __init__(
         self, name: str, options: QueueOptions, clock: Clock, note: Note | None, file: SqliteFile, rows: QueueRows
@@ -50,7 +50,7 @@ class Transitions:
 
     def enter(self, messages: Sequence[Message], delay: float, last: bool) -> list[bool]:
         """Push in order; which were kept. It ends early if there is no room, and counts that as refused if `last`."""
-        now = self.catch_up()
+        now = self._now()
         rows, policy = self._rows, self._options.overflow
         entering = messages[: max(0, rows.room)]
         self._insert(now, entering, delay)
@@ -107,10 +107,12 @@ class Transitions:
 
     def ack(self, deliveries: Iterable[Delivery], store: Settler) -> list[Delivery]:
         """Ack those whose lease holds; the others."""
-        self.catch_up()
+        now = self._now()
         lost = []
         for delivery in deliveries:
-            if delivery.store is store and isinstance(delivery, Lease) and self._rows.remove(delivery.row):
+            if not (isinstance(delivery, Lease) and delivery.store is store and delivery.row.at > now):
+                lost.append(delivery)
+            elif self._rows.remove(delivery.row):
                 self._rows.acked += 1
                 self._tell(delivery.row.id, delivery.row.attempts, "LEASED", "acked", "ack")
             else:
@@ -119,38 +121,37 @@ class Transitions:
 
     def nack(self, delivery: Delivery, error: str, trace: str, delay: float | None) -> None:
         """LEASED -> DELAYED, READY or DEAD."""
-        now = self.catch_up()
-        self._fail(now, self._held(delivery).row, error, trace, delay, "nack")
+        now = self._now()
+        self._fail(now, self._held(delivery, now).row, error, trace, delay, "nack")
 
     def release(self, delivery: Delivery) -> None:
         """LEASED -> READY."""
-        now = self.catch_up()
-        self._give_back(now, self._held(delivery).row, 0, 0.0, "release")
+        now = self._now()
+        self._give_back(now, self._held(delivery, now).row, 0, 0.0, "release")
 
     def reject(self, delivery: Delivery, reason: str) -> None:
         """LEASED -> DEAD."""
-        self.catch_up()
-        row = self._held(delivery).row
+        row = self._held(delivery, self._now()).row
         self._rows.blame(row.key, reason, "", self._clock.time())
         self._bury(row._replace(failed=1), "rejected")
 
     def extend(self, delivery: Delivery, seconds: float) -> None:
         """LEASED, until later."""
-        now = self.catch_up()
-        lease = self._held(delivery)
+        now = self._now()
+        lease = self._held(delivery, now)
         if (at := later(now, seconds)) > lease.row.at:
             self._rows.extend(lease.row, at)
             self._file.after_commit.append(partial(setattr, lease, "row", lease.row._replace(at=at)))
             self._file.after_commit.append(partial(setattr, lease, "deadline", self._clock.monotonic() + seconds))
 
-    def _held(self, delivery: Delivery) -> Lease:
-        if isinstance(delivery, Lease) and self._rows.holds(delivery.row):
+    def _held(self, delivery: Delivery, now: int) -> Lease:
+        if isinstance(delivery, Lease) and delivery.row.at > now and self._rows.holds(delivery.row):
             return delivery
         raise outcome.lost(self._name, self._options.lease, delivery)
 
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
         """DEAD -> READY while there is room; how many."""
-        self.catch_up()
+        self._now()
         if ids is None:
             dead = self._rows.head(DEAD, -1 if limit is None else limit)
         else:
@@ -166,7 +167,7 @@ class Transitions:
 
     def purge(self) -> int:
         """DEAD -> purged; how many."""
-        self.catch_up()
+        self._now()
         dead = self._rows.head(DEAD)
         for row in dead:
             self._rows.remove(row)
@@ -176,10 +177,14 @@ class Transitions:
 
     # What time does
 
-    def catch_up(self) -> int:
-        """Move on whatever fell due; the time now in microseconds."""
+    def _now(self) -> int:
+        """Begin a transition, at the time in microseconds that is returned."""
         self._rows.load()
-        now = micros(self._clock.time())
+        return micros(self._clock.time())
+
+    def catch_up(self) -> int:
+        """Move on whatever fell due, whichever process it came from; when that was, as `_now` says."""
+        now = self._now()
         while self._rows.due <= now:
             for row in self._rows.ended(DELAYED, now, _SWEEP):
                 self._rows.move(row, READY)

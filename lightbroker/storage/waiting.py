@@ -35,9 +35,9 @@ def attempt(sleepers: Sleepers, step: Callable[[], T], timeout: float) -> T:
     while True:
         lock = threading.Lock()
         lock.acquire()
-        sleepers.append(lock)  # before the try, so that what comes after it is not missed
         leaving = True
         try:
+            sleepers.append(lock)  # before the step, so that what comes after it is not missed
             try:
                 return step()
             except Empty:

@@ -29,6 +29,7 @@ from lightbroker.storage.memory import MemoryQueue, MemoryStore
 ROOT = Path(__file__).parents[2]
 CAPACITY = 64
 LEASE = 0.05  # seconds
+PATIENCE = 30.0  # seconds after which a child hangs, on top of 10 ms for each signal
 POLICIES = (Overflow.BLOCK, Overflow.DROP_OLDEST, Overflow.DEAD_LETTER)
 
 
@@ -48,7 +49,11 @@ def _child(signals: int, policy: Overflow, store: str) -> dict[str, int]:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
+        until = time.monotonic() + PATIENCE + signals / 100
         while child.poll() is None:
+            if time.monotonic() > until:
+                child.kill()
+                raise TimeoutError(f"{signals} signals, {policy}, {store}: the child hangs")
             time.sleep(rng.uniform(0.0, 0.0005))
             with suppress(ProcessLookupError):
                 child.send_signal(signal.SIGINT)
@@ -175,9 +180,10 @@ def torment(signals: int, policy: Overflow, store: MemoryStore) -> dict[str, int
     print("ready", flush=True)
     while hits < signals:
         with suppress(KeyboardInterrupt):
-            armed = True
-            while True:
+            while hits < signals:
+                armed = True  # at each step, because some of the standard library swallows what it is hit by
                 chaos.step()
+    armed = False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     broken = _broken(broker)
@@ -189,18 +195,16 @@ def torment(signals: int, policy: Overflow, store: MemoryStore) -> dict[str, int
     found |= {letter.message.body for letter in queue.dead_letters}
     stats = queue.stats()
     missing = len(chaos.accepted - chaos.settling - found)
-    filled = 0
     with suppress(QueueFull):
-        while policy is Overflow.BLOCK and filled < 2 * CAPACITY:
+        for _ in range(CAPACITY):
             queue.push(b"", timeout=0.0)
-            filled += 1
     return {
         "signals": hits,
         "operations": chaos.operations,
         "accepted": stats.accepted,
         "lost": max(0, missing - stats.dropped),
         "returned": returned,
-        "leaked": CAPACITY - filled if policy is Overflow.BLOCK else 0,
+        "leaked": CAPACITY - queue.stats().held,
         "stuck": stats.held,
         "broken_laws": broken + _broken(broker),
     }

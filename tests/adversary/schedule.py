@@ -13,7 +13,8 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from tests.adversary.schedule_run import Run, cooperative
+from tests.adversary.schedule_run import Run
+from tests.adversary.schedule_twins import cooperative
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,19 @@ def _told(choices: list[int]) -> str:
     return " ".join(f"{thread}x{len(list(run))}" for thread, run in groupby(choices))
 
 
+def replay(race: Race, queue: type[Any], prefix: Sequence[int]) -> tuple[Run, str, str]:
+    """Run `race` under one schedule, inside `cooperative`; what its threads returned, and what went wrong, as texts."""
+    state = race.setup(queue)
+    run = Run([partial(work, state) for work in race.threads], prefix, race.patient)
+    try:
+        results = run.execute()
+        assert not (race.patient and run.passed), f"nobody woke who waits: {results}"
+        race.check(state, results)
+    except BaseException as error:
+        return run, "", f"{type(error).__name__}: {error} [schedule {_told(run.choices)}]"
+    return run, ", ".join(map(str, results)), ""
+
+
 def explore(race: Race, queue: type[Any], bound: int, most: int | None = None, **twins: bool) -> Report:
     """Run `race` on the store's class `queue` under schedules with up to `bound` preemptions, until one fails.
 
@@ -70,15 +84,11 @@ def explore(race: Race, queue: type[Any], bound: int, most: int | None = None, *
                 pick = drawn.randrange(len(frontier))
                 frontier[pick], frontier[-1] = frontier[-1], frontier[pick]
             prefix, spent = frontier.pop()
-            state = race.setup(queue)
-            run = Run([partial(work, state) for work in race.threads], prefix, race.patient)
-            try:
-                results = run.execute()
-                assert not (race.patient and run.passed), f"nobody woke who waits: {results}"
-                race.check(state, results)
-                report.outcomes[", ".join(map(str, results))] += 1
-            except BaseException as error:
-                report.failures.append(f"{type(error).__name__}: {error} [schedule {_told(run.choices)}]")
+            run, outcome, failure = replay(race, queue, prefix)
+            if failure:
+                report.failures.append(failure)
+            else:
+                report.outcomes[outcome] += 1
             report.schedules += 1
             report.points = max(report.points, len(run.choices))
             for at in range(len(prefix), len(run.choices)):

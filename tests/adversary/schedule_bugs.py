@@ -11,6 +11,7 @@ from lightbroker import Delivery, LeaseLost
 from lightbroker.message import Message
 from lightbroker.storage.memory import MemoryQueue
 from tests.adversary.schedule_races import RACES
+from tests.adversary.schedule_wakes import WAKES
 
 
 class LooksBeforeItAcks(MemoryQueue):
@@ -128,6 +129,17 @@ class WakesInTwoSteps(MemoryQueue):
         return float("inf")
 
 
+class RousesNobody(MemoryQueue):
+    def push(self, message: Message, timeout: float | None, delay: float) -> bool:
+        next(zip(map(self._pool.get, (False,)), self._appending(message), self._signal, self._accepted))
+        return True
+
+
+class AcksInSilence(MemoryQueue):
+    def ack(self, delivery: Delivery) -> None:
+        next(zip(self._leaving(delivery), self._ack))
+
+
 #: The race in which each has to be found.
 BUGS = {
     LooksBeforeItAcks: RACES["ack, expiry"],
@@ -143,4 +155,6 @@ BUGS = {
     AsksWhetherThereIsRoom: RACES["two blocked pushes, ack"],
     ExpiresWithoutToken: RACES["TTL, pull"],
     WakesInTwoSteps: RACES["due, pull"],
+    RousesNobody: WAKES["timed pull, push in time"],
+    AcksInSilence: WAKES["timed push, ack in time"],
 }

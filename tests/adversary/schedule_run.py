@@ -1,25 +1,20 @@
 """Threads of lightbroker code that take turns as a schedule says, one at a time.
 
 The unit is the bytecode of lightbroker: a call into C is atomic with the GIL, so threads may switch only between
-bytecodes, and only those that can see or change shared state matter (`_visible`); the others commute. What blocks in C
-is replaced by a cooperative twin: its call is one step as well, unless it has to wait. A timed wait may end at any
-moment, by luck or by its time-out: both can be scheduled.
+bytecodes, and only those that can see or change shared state matter (`_visible`); the others commute. A timed wait may
+end at any moment, by luck or by its time-out: both can be scheduled. See `schedule_twins` for what waits.
 """
 
 import dis
-import importlib
+import gc
 import sys
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from queue import Empty
-from types import CodeType, FrameType, SimpleNamespace
+from types import CodeType, FrameType, FunctionType
 from typing import Any
-from unittest import mock
 
 import lightbroker
 
@@ -39,6 +34,8 @@ _SHARED = {
     *("BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR", "CONTAINS_OP", "FOR_ITER", "LIST_EXTEND", "DICT_UPDATE"),
     *("BEFORE_WITH", "SETUP_WITH", "STORE_ATTR", "DELETE_ATTR"),
 }
+_MONITORING = sys.version_info >= (3, 12)
+_TOOL = 3  # one of the numbers that sys.monitoring leaves to anybody
 _MOST_STEPS = 20_000  # more than any race needs: whoever takes more spins
 
 
@@ -81,6 +78,43 @@ def _visible(code: CodeType) -> frozenset[int]:
         or instruction.opname.startswith("CALL")
         or (instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and instruction.argval in _changing())
     )
+
+
+_managed = threading.local()  #: `run` of a thread that takes turns
+
+
+_visible_in: dict[int, frozenset[int]] = {}  #: by the identity of a code object, because hashing one is slow
+
+
+def _step(code: CodeType, offset: int) -> object:
+    if offset not in _visible_in[id(code)]:
+        return sys.monitoring.DISABLE
+    run = getattr(_managed, "run", None)
+    if run is not None:
+        run.point()
+    return None
+
+
+@contextmanager
+def monitoring() -> Iterator[None]:
+    """Let `_step` see every bytecode. From 3.13 on, a trace function misses those of a function's first calls."""
+    if not _MONITORING:
+        yield
+        return
+    tools, instruction = sys.monitoring, sys.monitoring.events.INSTRUCTION
+    tools.use_tool_id(_TOOL, "schedule")
+    tools.register_callback(_TOOL, instruction, _step)
+    functions = [found for found in gc.get_objects() if isinstance(found, FunctionType)]
+    codes = {code for f in functions if f.__code__.co_filename in TRACED for code in _codes(f.__code__)}
+    for code in codes:
+        _visible_in[id(code)] = _visible(code)
+        tools.set_local_events(_TOOL, code, instruction)
+    try:
+        yield
+    finally:
+        for code in codes:
+            tools.set_local_events(_TOOL, code, 0)
+        tools.free_tool_id(_TOOL)
 
 
 class _Thread:
@@ -157,12 +191,16 @@ class Run:
         thread.turn.acquire()
         try:
             if self.failure is None:
-                sys.settrace(self._trace)
+                _managed.run = self
+                if not _MONITORING:
+                    sys.settrace(self._trace)
                 thread.result = thread.work()
         except BaseException as error:
             thread.error = error
         finally:
-            sys.settrace(None)
+            _managed.run = None
+            if not _MONITORING:
+                sys.settrace(None)
         thread.done = True
         if self.failure is None:
             self._hand_on(thread)
@@ -217,141 +255,3 @@ class Run:
             thread.turn.release()
         if me is not None and not me.done:
             raise _Abandoned
-
-
-class _Queue:
-    """A `SimpleQueue` that waits in the scheduler. Who is woken up to Python 3.12 has to be quick to get the item."""
-
-    def __init__(self) -> None:
-        self._items: deque[Any] = deque()
-
-    def put(self, item: Any, block: Any = True, timeout: Any = None) -> None:
-        self._items.append(item)
-
-    def get(self, block: Any = True, timeout: float | None = None) -> Any:
-        if not self._items and (not block or Run.active is None or not Run.active.wait(self._items.__len__, timeout)):
-            raise Empty
-        return self._items.popleft()
-
-    def get_nowait(self) -> Any:
-        return self.get(False)
-
-    def qsize(self) -> int:
-        return len(self._items)
-
-
-class _HandingQueue(_Queue):
-    """The same since Python 3.13: an item put while threads wait is given to the first of them, and to nobody else."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._waiting: deque[list[Any]] = deque()
-
-    def put(self, item: Any, block: Any = True, timeout: Any = None) -> None:
-        if self._waiting:
-            self._waiting.popleft().append(item)
-        else:
-            super().put(item)
-
-    def get(self, block: Any = True, timeout: float | None = None) -> Any:
-        if self._items or not block or Run.active is None:
-            return super().get(False)
-        given: list[Any] = []
-        self._waiting.append(given)
-        if not Run.active.wait(given.__len__, timeout):
-            self._waiting = deque(other for other in self._waiting if other is not given)
-            raise Empty
-        return given[0]
-
-
-class _Sleep:
-    """The lock of a thread that waits with a time-out. When that ends the wait, its time has passed for everyone."""
-
-    def __init__(self) -> None:
-        self._free = True
-
-    def acquire(self, timeout: float = -1.0) -> bool:
-        run = Run.active
-        if not self._free and run is not None and not run.wait(lambda: self._free, True):
-            run.seconds += timeout
-            return False
-        self._free = False
-        return True
-
-    def release(self) -> None:
-        self._free = True
-
-
-def _seconds() -> float:
-    return 0.0 if Run.active is None else Run.active.seconds
-
-
-class _Lock:
-    """A lock that anyone may release."""
-
-    def __init__(self) -> None:
-        self._held = False
-
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        run = Run.active
-        wait = None if timeout < 0 else timeout
-        if self._held and (not blocking or run is None or not run.wait(lambda: not self._held, wait)):
-            return False
-        self._held = True
-        return True
-
-    def release(self) -> None:
-        self._held = False
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
-class _RLock:
-    """A reentrant lock, also as the condition of an agenda that nobody waits on."""
-
-    def __init__(self) -> None:
-        self._owner: object = None
-        self._depth = 0
-
-    def __enter__(self) -> bool:
-        run = Run.active
-        me = run.current if run is not None else self
-        if run is not None and self._owner not in (None, me):
-            run.wait(lambda: self._owner is None)
-        self._owner = me
-        self._depth += 1
-        return True
-
-    def __exit__(self, *_: object) -> None:
-        self._depth -= 1
-        if not self._depth:
-            self._owner = None
-
-    def notify_all(self) -> None:
-        pass
-
-
-def _monotonic() -> float:
-    return Run.active.passed if Run.active is not None else 0.0
-
-
-@contextmanager
-def cooperative(hands: bool = sys.version_info >= (3, 13)) -> Iterator[None]:
-    """Inside, whatever the core makes that could block a thread blocks in the scheduler instead.
-
-    hands: whether its queues give an item to who waits, as Python does since 3.13, or let others take it.
-    """
-    queue = _HandingQueue if hands else _Queue
-    locks = SimpleNamespace(Lock=_Lock, RLock=_RLock, Condition=_RLock, TIMEOUT_MAX=threading.TIMEOUT_MAX)
-    times = SimpleNamespace(monotonic=_monotonic, time=time.time, sleep=time.sleep)
-    with ExitStack() as patches:
-        for name in CORE:
-            module = importlib.import_module(f"lightbroker.{name}")
-            for attribute, twin in (("threading", locks), ("time", times), ("SimpleQueue", queue)):
-                if hasattr(module, attribute):
-                    patches.enter_context(mock.patch.object(module, attribute, twin))
-        yield

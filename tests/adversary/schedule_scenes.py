@@ -43,7 +43,7 @@ class Scene:
         stats = self.queue.stats()
         assert stats.held == 0, stats
         if stats.capacity is not None:  # no permit has leaked
-            assert len(self.queue.push_many("x" * stats.capacity)) == stats.capacity
+            assert len(self.queue.push_many(["x"] * stats.capacity)) == stats.capacity
             assert self.queue.stats().refused + self.queue.stats().dropped == stats.refused + stats.dropped
         self.broker.check()
         return bodies

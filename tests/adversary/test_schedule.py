@@ -15,11 +15,12 @@ from lightbroker.storage.memory import MemoryQueue
 from tests.adversary.schedule import Race, explore
 from tests.adversary.schedule_bugs import BUGS
 from tests.adversary.schedule_races import RACES
-from tests.adversary.schedule_run import cooperative
+from tests.adversary.schedule_twins import cooperative
 from tests.adversary.schedule_wakes import WAKES
 from tests.adversary.total_queue import switching_every
 
 ALL = {**RACES, **WAKES}
+MOST = 500  # schedules with one preemption: all of them where two threads meet, a sample where it is three
 SAMPLED = 60  # schedules with two preemptions for each race; `make torture` runs all of them
 
 
@@ -33,9 +34,9 @@ def quiet() -> Iterator[None]:
 
 @pytest.mark.parametrize("race", ALL.values(), ids=ALL)
 def test_a_race_ends_well_wherever_one_thread_is_preempted(race: Race) -> None:
-    report = explore(race, MemoryQueue, bound=1)
+    report = explore(race, MemoryQueue, bound=1, most=MOST)
     assert report.failures == []
-    assert report.complete
+    assert report.complete or len(race.threads) > 2
     assert report.schedules > 5
 
 

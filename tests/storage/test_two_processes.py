@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lightbroker import Broker
+from tests.stores import STORES, fresh_url
 
-from ..stores import STORES, fresh_url
 from .two_processes import open_queue
 
 ROOT = Path(__file__).parents[2]

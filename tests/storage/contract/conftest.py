@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ...stores import STORES, StoreUnderTest, fresh_url
+from tests.stores import STORES, StoreUnderTest, fresh_url
 
 
 @pytest.fixture(params=STORES)

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from lightbroker import Broker, LeaseLost, ManualClock, Overflow, Queue, QueueFull
-
-from ...support import Call, counts, drain
+from tests.support import Call, counts, drain
 
 Open = Callable[..., Queue]
 

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from lightbroker import Broker, ManualClock, Overflow, Queue, QueueClosed
-
-from ...stores import StoreUnderTest
-from ...support import Call, counts
+from tests.stores import StoreUnderTest
+from tests.support import Call, counts
 
 Open = Callable[..., Queue]
 
@@ -17,7 +16,7 @@ Open = Callable[..., Queue]
 def test_closing_wakes_everyone_who_waits_for_a_message(open_queue: Open, broker: Broker, drain: bool) -> None:
     queue = open_queue()
     calls = [Call(queue.pull, None), Call(queue.pull, 60.0), Call(queue.pull_many, 5, None), Call(broker.pull, "q")]
-    assert all([call.blocks() for call in calls])
+    assert all(call.blocks() for call in calls)
     broker.close(drain=drain)
     for call in calls:
         with pytest.raises(QueueClosed):
@@ -35,7 +34,7 @@ def test_closing_wakes_everyone_who_waits_for_room(open_queue: Open, broker: Bro
         Call(queue.push_many, ["d", "e"]),
         Call(broker.push, "q", "f"),
     ]
-    assert all([call.blocks() for call in calls])
+    assert all(call.blocks() for call in calls)
     broker.close(drain=drain)
     for call in calls:
         with pytest.raises(QueueClosed) as caught:

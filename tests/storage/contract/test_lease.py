@@ -5,8 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from lightbroker import Delivery, LeaseLost, ManualClock, Queue, QueueEmpty, Retry
-
-from ...support import Call, counts
+from tests.support import Call, counts
 
 Open = Callable[..., Queue]
 

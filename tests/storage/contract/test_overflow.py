@@ -5,8 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from lightbroker import LeaseLost, ManualClock, Overflow, Queue, QueueFull, Retry
-
-from ...support import Call, counts, drain
+from tests.support import Call, counts, drain
 
 Open = Callable[..., Queue]
 

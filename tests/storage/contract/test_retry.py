@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from lightbroker import Broker, ManualClock, Queue, QueueEmpty, Retry
-
-from ...support import Call, counts, drain
+from tests.support import Call, counts, drain
 
 Open = Callable[..., Queue]
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lightbroker import Broker, Delivery, LeaseLost, Queue, QueueClosed
-
-from ...support import Call, counts, wait_until
+from tests.support import Call, counts, wait_until
 
 Open = Callable[..., Queue]
 

@@ -1,0 +1,274 @@
+"""The broker: declaring queues, looking at them, closing with and without a drain."""
+
+import gc
+import logging
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lightbroker import Broker, InvariantError, ManualClock, Overflow, QueueClosed, QueueFull, Retry, SystemClock
+from lightbroker.policy import QueueOptions
+from tests.support import Call, counts, wait_until
+
+
+def test_a_queue_is_declared_once_and_found_again(broker: Broker) -> None:
+    options: dict[str, Any] = {
+        "capacity": 5,
+        "overflow": Overflow.REJECT,
+        "lease": 1.0,
+        "retry": Retry(max_attempts=2),
+        "ttl": 9.0,
+        "dead_capacity": 3,
+    }
+    queue = broker.queue("q", **options)
+    assert broker.queue("q", **options) is queue
+    assert (queue.name, queue.options) == ("q", QueueOptions(**options))
+
+
+def test_a_queue_used_before_it_is_declared_has_the_defaults(broker: Broker) -> None:
+    broker.push("pushed", "a")
+    broker.dlq("looked-at")
+    assert broker.queue("pushed").options == QueueOptions()
+    assert broker.queue("pushed").stats().capacity == 10_000
+
+
+def test_declaring_again_with_other_options_names_them(broker: Broker) -> None:
+    queue = broker.queue("q", capacity=5, lease=1.0)
+    with pytest.raises(ValueError, match=r"'q'.*capacity=6.*lease=2\.0") as caught:
+        broker.queue("q", capacity=6, lease=2.0)
+    assert "ttl" not in str(caught.value)
+    assert queue.options.capacity == 5
+    with pytest.raises(ValueError, match="overflow"):
+        broker.queue("q", capacity=5, lease=1.0, overflow=Overflow.REJECT)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        *[(name, ValueError) for name in ("", " ", "a b", "a\n", "\x00", "x" * 256)],
+        *[(name, TypeError) for name in (None, 1, b"q", ["q"])],
+    ],
+    ids=lambda value: repr(value)[:12],
+)
+def test_a_queue_name_that_makes_no_sense_is_refused_everywhere(
+    broker: Broker, name: Any, error: type[Exception]
+) -> None:
+    for call in (
+        lambda: broker.queue(name),
+        lambda: broker.push(name, "a"),
+        lambda: broker.pull(name, timeout=0),
+        lambda: broker.dlq(name),
+        lambda: broker.bind("a", name),
+        lambda: broker.workers(name, print),
+    ):
+        with pytest.raises(error, match="name"):
+            call()
+    assert broker.stats().queues == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("capacity", 0, ValueError),
+        ("capacity", "10", TypeError),
+        ("overflow", "block", TypeError),
+        ("lease", 0, ValueError),
+        ("lease", None, TypeError),
+        ("retry", 3, TypeError),
+        ("ttl", -1, ValueError),
+        ("dead_capacity", 0, ValueError),
+        ("priority", 1, TypeError),
+    ],
+)
+def test_an_option_that_makes_no_sense_declares_nothing(
+    broker: Broker, name: str, value: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=name):
+        broker.queue("q", **{name: value})
+    assert broker.stats().queues == {}
+
+
+EARLY = pytest.mark.xfail(strict=True, reason="the queue is declared before the other arguments are looked at")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(lambda broker: broker.push("new", {1}), id="body", marks=EARLY),
+        pytest.param(lambda broker: broker.push("new", "a", delay=-1), id="delay", marks=EARLY),
+        pytest.param(lambda broker: broker.push("new", "a", headers={"a": 1}), id="headers", marks=EARLY),
+        pytest.param(lambda broker: broker.pull("new", timeout=-1), id="timeout", marks=EARLY),
+        pytest.param(lambda broker: broker.workers("new", None), id="handler", marks=EARLY),
+        pytest.param(lambda broker: broker.bind("a..b", "new"), id="pattern"),
+    ],
+)
+def test_a_wrong_argument_declares_no_queue(broker: Broker, call: Callable[[Broker], object]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        call(broker)
+    assert broker.stats().queues == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        *[
+            ("store", value, ValueError)
+            for value in ("", "memory", "kafka://host", "memory://?capacity=5", "memory://host/x")
+        ],
+        *[("store", value, TypeError) for value in (None, 3, b"memory://", Broker)],
+        *[("clock", value, TypeError) for value in (3, "utc", ManualClock)],
+        *[("trace", value, ValueError) for value in (-1,)],
+        *[("trace", value, TypeError) for value in ("10", 1.5, True, None)],
+    ],
+)
+def test_a_broker_that_makes_no_sense_is_not_made(name: str, value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=name):
+        Broker(**{name: value})
+
+
+def test_the_clock_is_the_machine_s_unless_one_is_given() -> None:
+    with Broker() as broker:
+        assert isinstance(broker.clock, SystemClock)
+        broker.push("q", "a", delay=0.01)
+        assert broker.pull("q", timeout=5.0).message.text == "a"
+
+
+def test_stats_tell_of_every_queue_by_name(broker: Broker) -> None:
+    broker.push("b", "1")
+    broker.queue("a", capacity=None)
+    stats = broker.stats()
+    assert list(stats.queues) == ["a", "b"]
+    assert (stats.queues["b"].ready, stats.queues["b"].accepted, stats.queues["b"].held) == (1, 1, 1)
+    assert stats.queues["a"].capacity is None
+    broker.push("b", "2")
+    assert stats.queues["b"].ready == 1
+
+
+def test_check_finds_a_message_that_vanished(make_broker: Callable[..., Broker]) -> None:
+    broker = make_broker()
+    queue = broker.queue("q")
+    queue.push("a")
+    broker.check()
+    message = queue.store._ready.pop()  # type: ignore[attr-defined]
+    with pytest.raises(InvariantError, match="'q'"):
+        broker.check()
+    queue.store._ready.append(message)  # type: ignore[attr-defined]
+
+
+def test_check_finds_room_that_leaked(make_broker: Callable[..., Broker]) -> None:
+    broker = make_broker()
+    queue = broker.queue("q", capacity=3)
+    permit = queue.store._pool.get()  # type: ignore[attr-defined]
+    with pytest.raises(InvariantError, match="permits"):
+        broker.check()
+    queue.store._pool.put(permit)  # type: ignore[attr-defined]
+
+
+def test_check_holds_for_a_closed_broker(broker: Broker) -> None:
+    broker.push("q", "a")
+    broker.close()
+    broker.check()
+
+
+def test_closing_warns_of_what_is_left(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    broker.push("left", "a")
+    broker.push("left", "b", delay=60.0)
+    broker.queue("empty")
+    with caplog.at_level(logging.WARNING, "lightbroker"):
+        broker.close()
+    [record] = caplog.records
+    assert "2 messages left in queue left" in record.getMessage()
+
+
+def test_a_drain_works_the_queue_off_and_takes_nothing_new(broker: Broker, clock: ManualClock) -> None:
+    queue = broker.queue("q", retry=Retry(base=0.0))
+    queue.push_many(["a", "b", "c"])
+    queue.push("later", delay=5.0)
+    handled = []
+    broker.workers("q", lambda message: handled.append(message.text), workers=1)
+    close = Call(broker.close)
+    wait_until(lambda: queue.stats().acked == 3)
+    assert close.blocks()
+    for call in (lambda: queue.push("d"), lambda: broker.push("new", "d"), lambda: broker.publish("a", "d")):
+        with pytest.raises(QueueClosed, match="drain|closed"):
+            call()
+    clock.advance(5.0)
+    close.result()
+    assert handled == ["a", "b", "c", "later"]
+    assert counts(queue) == {"acked": 4, "accepted": 4}
+
+
+def test_a_drain_wakes_who_waits_for_room_at_once(broker: Broker) -> None:
+    queue = broker.queue("q", capacity=1)
+    queue.push("a", delay=60.0)
+    broker.workers("q", lambda message: None, workers=1)
+    push = Call(queue.push, "b")
+    assert push.blocks()
+    close = Call(broker.close, timeout=60.0)
+    with pytest.raises(QueueClosed):
+        push.result()
+    queue.store.close()  # gives up the delayed message, which would keep the drain waiting
+    assert close.blocks()
+    broker._pools[0].stop()
+    close.result()
+
+
+def test_a_drain_ends_with_its_timeout(broker: Broker) -> None:
+    queue = broker.queue("q")
+    queue.push("never", delay=1e9)
+    broker.workers("q", lambda message: None, workers=1)
+    Call(broker.close, timeout=0.05).result()
+    assert counts(queue) == {"delayed": 1, "accepted": 1}
+
+
+def test_a_queue_without_workers_is_not_waited_for(broker: Broker) -> None:
+    queue = broker.queue("q")
+    queue.push("a")
+    Call(broker.close).result()
+    assert counts(queue) == {"ready": 1, "accepted": 1}
+
+
+def test_leaving_the_block_drains_and_an_error_does_not(make_broker: Callable[..., Broker]) -> None:
+    with make_broker() as broker:
+        queue = broker.queue("q")
+        queue.push_many(["a"] * 10)
+        broker.workers("q", lambda message: None, workers=1)
+    assert counts(queue) == {"acked": 10, "accepted": 10}
+    with pytest.raises(ZeroDivisionError), make_broker() as broker:
+        queue = broker.queue("q")
+        queue.push("a", delay=60.0)
+        broker.workers("q", lambda message: None, workers=1)
+        raise ZeroDivisionError
+    assert counts(queue) == {"delayed": 1, "accepted": 1}
+
+
+@pytest.mark.parametrize(("timeout", "error"), [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError)])
+def test_a_close_that_makes_no_sense_closes_nothing(broker: Broker, timeout: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="timeout"):
+        broker.close(timeout=timeout)
+    broker.push("q", "a")
+
+
+def test_timeouts_are_real_time_and_the_rest_follows_the_clock(broker: Broker) -> None:
+    queue = broker.queue("q", capacity=1)
+    queue.push("a")
+    with pytest.raises(QueueFull):
+        queue.push("b", timeout=0.01)
+    assert broker.clock.monotonic() == 1000.0
+
+
+@pytest.mark.parametrize("trace", [0, 10])
+def test_a_broker_that_is_dropped_without_close_is_collected(trace: int) -> None:
+    broker = Broker(trace=trace)
+    queue = broker.queue("q")
+    subscription = broker.subscribe("a")
+    queue.push("a", delay=60.0)
+    queue.push("b", ttl=60.0)
+    queue.pull(timeout=0).nack(delay=60.0)
+    broker.publish("a", "x")
+    gone = [weakref.ref(thing) for thing in (broker, queue, queue.store, subscription)]
+    del broker, queue, subscription
+    gc.collect()
+    assert [reference() for reference in gone] == [None] * 4
