@@ -13,11 +13,11 @@ from lightbroker.clock import Clock, SystemClock
 from lightbroker.errors import QueueClosed, check_count, check_name
 from lightbroker.message import Delivery, Message, Transition
 from lightbroker.policy import Overflow, QueueOptions, Retry
-from lightbroker.queue import DeadLetterQueue, Queue, check_timeout
+from lightbroker.queue import DeadLetterQueue, Queue, check_push, check_timeout
 from lightbroker.storage.base import QueueStats, Store
 from lightbroker.storage.memory import MemoryStore
 from lightbroker.topic import Subscription, SubscriptionStats, Topics, check_topic
-from lightbroker.worker import WorkerPool
+from lightbroker.worker import WorkerPool, check_pool
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Broker:
     def _open(self, name: str, options: QueueOptions = _DEFAULTS) -> Queue:
         """The queue of that name, declared with `options` if it is new."""
         with self._lock:
-            queue = self._queues.get(check_name("name", name))
+            queue = self._queues.get(check_name("queue name", name))
             if queue is None:
                 if self._draining:
                     raise QueueClosed("the broker is closed")
@@ -112,11 +112,14 @@ class Broker:
                 self._queues[name] = queue
             return queue
 
-    def _named(self, name: str) -> Queue:
+    def _known(self, name: str) -> Queue | None:
         try:
-            return self._queues[name]
-        except (KeyError, TypeError):
-            return self._open(name)
+            return self._queues.get(name)
+        except TypeError:  # not a string, which opening the queue will say
+            return None
+
+    def _named(self, name: str) -> Queue:
+        return self._known(name) or self._open(name)
 
     def push(
         self,
@@ -129,11 +132,19 @@ class Broker:
         headers: Mapping[str, str] | None = None,
     ) -> str | None:
         """Push to the queue of that name; see `Queue.push`."""
-        return self._named(queue).push(body, timeout=timeout, delay=delay, ttl=ttl, headers=headers)
+        known = self._known(queue)
+        if known is None:
+            check_push(body, timeout, delay, ttl, headers)  # first: a wrong argument must declare no queue
+            known = self._open(queue)
+        return known.push(body, timeout=timeout, delay=delay, ttl=ttl, headers=headers)
 
     def pull(self, queue: str, timeout: float | None = None) -> Delivery:
         """Pull from the queue of that name; see `Queue.pull`."""
-        return self._named(queue).pull(timeout)
+        known = self._known(queue)
+        if known is None:
+            check_timeout(timeout)
+            known = self._open(queue)
+        return known.pull(timeout)
 
     def dlq(self, queue: str) -> DeadLetterQueue:
         """The dead letters of the queue of that name."""
@@ -175,6 +186,7 @@ class Broker:
         """Start threads that run `handler(message)` for each message of the queue."""
         if self._draining:
             raise QueueClosed("the broker is closed")
+        check_pool(handler, workers)
         pool = WorkerPool(self._named(queue), handler, workers)
         with self._lock:
             self._pools = [*(other for other in self._pools if not other.stopped), pool]
@@ -204,7 +216,8 @@ class Broker:
 
         With `drain`, worker pools go on until their queues are empty or `timeout` seconds are over (None: no limit);
         the handlers that run then may finish. Without, what they work on is released. A queue without workers is not
-        waited for: what it holds stays in the store, and memory takes it along; a warning says how much that was.
+        waited for: what it holds stays in the store, and memory takes it along; a warning says how much that was. A
+        handler that closes its own broker does not wait either: it would wait for itself.
         """
         timeout = check_timeout(timeout)
         until = None if timeout is None else time.monotonic() + timeout
@@ -215,7 +228,8 @@ class Broker:
             queues, pools = list(self._queues.values()), list(self._pools)
         for queue in queues:
             queue.store.refuse()
-        while drain and any(pool.busy for pool in pools) and (until is None or time.monotonic() < until):
+        patient = drain and not any(pool.current for pool in pools)
+        while patient and any(pool.busy for pool in pools) and (until is None or time.monotonic() < until):
             time.sleep(0.005)
         for pool in pools:
             pool.stop(drain, None if until is None else max(0.0, until - time.monotonic()))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from lightbroker.errors import check_count, check_number
 
+MIN_LEASE = 0.001  #: seconds; how often an idle queue looks after its leases depends on it
+
 
 class Overflow(enum.Enum):
     """What a push does when the queue is full."""
@@ -67,7 +69,7 @@ class QueueOptions:
             check_count("capacity", self.capacity)
         if not isinstance(self.overflow, Overflow):
             raise TypeError(f"overflow must be a member of Overflow, not {self.overflow!r}")
-        check_number("lease", self.lease, above=True)
+        check_number("lease", self.lease, MIN_LEASE)
         if not isinstance(self.retry, Retry):
             raise TypeError(f"retry must be a Retry, not {self.retry!r}")
         if self.ttl is not None:

@@ -17,6 +17,18 @@ def check_timeout(timeout: float | None) -> float | None:
     return None if timeout is None else min(check_number("timeout", timeout), threading.TIMEOUT_MAX)
 
 
+def check_push(
+    body: object, timeout: float | None, delay: float, ttl: float | None, headers: Mapping[str, str] | None
+) -> None:
+    """Raise what `Queue.push` raises for an argument that makes no sense."""
+    encode(body)
+    check_timeout(timeout)
+    check_number("delay", delay)
+    check_headers(headers)
+    if ttl is not None:
+        check_number("ttl", ttl, above=True)
+
+
 class Queue:
     """Point to point: each message goes to one consumer at a time, at least once, until it is settled.
 

@@ -2,11 +2,11 @@
 
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
+from queue import Empty
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -17,7 +17,6 @@ from lightbroker.policy import QueueOptions
 from lightbroker.queue import Queue, check_timeout
 from lightbroker.storage.memory import MemoryQueue, MemoryStore
 
-_POLL = 0.2  # seconds after which a blocked `get` looks whether its subscription was closed
 _MOST_ROUTES = 4096  # topics whose subscribers are remembered
 
 
@@ -73,17 +72,19 @@ class Subscription:
 
         Raises QueueEmpty, or QueueClosed once the subscription is closed.
         """
-        timeout = check_timeout(timeout)
-        until = None if timeout is None else time.monotonic() + timeout
-        while True:
-            if self._closed:
-                raise QueueClosed(f"the subscription to {self.pattern!r} is closed")
-            wait = _POLL if until is None else min(_POLL, max(0.0, until - time.monotonic()))
+        wait = threading.TIMEOUT_MAX if timeout is None else check_timeout(timeout) or 0.0
+        try:
+            return self._take()
+        except Empty:
             try:
-                return self.buffer.take(wait)
-            except QueueEmpty:
-                if until is not None and time.monotonic() >= until:
-                    raise QueueEmpty(f"subscription {self.pattern!r} had no message within {timeout:g} s") from None
+                return self.buffer.attempt(self._take, wait)
+            except Empty:
+                raise QueueEmpty(f"subscription {self.pattern!r} had no message within {wait:g} s") from None
+
+    def _take(self) -> Message:
+        if self._closed:
+            raise QueueClosed(f"the subscription to {self.pattern!r} is closed")
+        return self.buffer.take()
 
     def __iter__(self) -> Iterator[Message]:
         """Every message until the subscription is closed."""
@@ -202,6 +203,7 @@ class Topics:
         with self._lock:
             shared = self._groups[key]
             shared.members.remove(member)
+            shared.buffer.rouse()  # the threads that wait for this member; those of the others wait on
             if not shared.members:
                 del self._groups[key]
                 self._changed()

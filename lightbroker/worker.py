@@ -17,6 +17,15 @@ log = logging.getLogger(__name__)
 _POLL = 0.2  # seconds after which an idle worker looks whether it shall stop
 
 
+def check_pool(handler: object, workers: object) -> None:
+    """Raise what `WorkerPool` raises for an argument that makes no sense."""
+    if not callable(handler):
+        raise TypeError(f"handler must be callable, not {handler!r}")
+    if inspect.iscoroutinefunction(handler):
+        raise TypeError("handler is async, a worker thread has no event loop: pass lambda m: asyncio.run(handler(m))")
+    check_count("workers", workers)
+
+
 class WorkerPool:
     """Runs `handler(message)` for each message of a queue, in `workers` threads; made by `Broker.workers`.
 
@@ -29,24 +38,24 @@ class WorkerPool:
     """
 
     def __init__(self, queue: Queue, handler: Callable[[Message], object], workers: int = 4) -> None:
-        if not callable(handler):
-            raise TypeError(f"handler must be callable, not {handler!r}")
-        if inspect.iscoroutinefunction(handler):
-            raise TypeError(
-                "handler is async, a worker thread has no event loop: pass lambda m: asyncio.run(handler(m))"
-            )
+        check_pool(handler, workers)
         self.queue = queue
         self._handler = handler
         self._stopping = threading.Event()
         self._running: dict[int, Delivery] = {}
         self._heartbeat = queue.clock.alarm(self._beat)
-        self._threads = [self._start(n) for n in range(check_count("workers", workers))]
+        self._threads = [self._start(n) for n in range(workers)]
         self._arm()
 
     @property
     def stopped(self) -> bool:
         """Whether `stop` was called."""
         return self._stopping.is_set()
+
+    @property
+    def current(self) -> bool:
+        """Whether the caller is one of its handlers."""
+        return threading.current_thread() in self._threads
 
     @property
     def busy(self) -> bool:
@@ -64,7 +73,7 @@ class WorkerPool:
         self._stopping.set()
         until = None if timeout is None else time.monotonic() + timeout
         if drain:
-            if threading.current_thread() in self._threads:
+            if self.current:
                 return False
             for thread in self._threads:
                 thread.join(None if until is None else max(0.0, until - time.monotonic()))

@@ -2,15 +2,26 @@
 
 import gc
 import logging
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from lightbroker import Broker, InvariantError, ManualClock, Overflow, QueueClosed, QueueFull, Retry, SystemClock
+from lightbroker import (
+    Broker,
+    InvariantError,
+    ManualClock,
+    Message,
+    Overflow,
+    QueueClosed,
+    QueueFull,
+    Retry,
+    SystemClock,
+)
 from lightbroker.policy import QueueOptions
-from tests.support import Call, counts, wait_until
+from tests.support import PATIENCE, Call, counts, wait_until
 
 
 def test_a_queue_is_declared_once_and_found_again(broker: Broker) -> None:
@@ -90,17 +101,14 @@ def test_an_option_that_makes_no_sense_declares_nothing(
     assert broker.stats().queues == {}
 
 
-EARLY = pytest.mark.xfail(strict=True, reason="the queue is declared before the other arguments are looked at")
-
-
 @pytest.mark.parametrize(
     "call",
     [
-        pytest.param(lambda broker: broker.push("new", {1}), id="body", marks=EARLY),
-        pytest.param(lambda broker: broker.push("new", "a", delay=-1), id="delay", marks=EARLY),
-        pytest.param(lambda broker: broker.push("new", "a", headers={"a": 1}), id="headers", marks=EARLY),
-        pytest.param(lambda broker: broker.pull("new", timeout=-1), id="timeout", marks=EARLY),
-        pytest.param(lambda broker: broker.workers("new", None), id="handler", marks=EARLY),
+        pytest.param(lambda broker: broker.push("new", {1}), id="body"),
+        pytest.param(lambda broker: broker.push("new", "a", delay=-1), id="delay"),
+        pytest.param(lambda broker: broker.push("new", "a", headers={"a": 1}), id="headers"),
+        pytest.param(lambda broker: broker.pull("new", timeout=-1), id="timeout"),
+        pytest.param(lambda broker: broker.workers("new", None), id="handler"),
         pytest.param(lambda broker: broker.bind("a..b", "new"), id="pattern"),
     ],
 )
@@ -272,3 +280,18 @@ def test_a_broker_that_is_dropped_without_close_is_collected(trace: int) -> None
     del broker, queue, subscription
     gc.collect()
     assert [reference() for reference in gone] == [None] * 4
+
+
+def test_a_handler_may_close_its_broker(make_broker: Callable[..., Broker]) -> None:
+    broker = make_broker()
+    closed = threading.Event()
+
+    def handle(message: Message) -> None:
+        broker.close()
+        closed.set()
+
+    broker.workers("q", handle, workers=2)
+    broker.push("q", "last orders")
+    assert closed.wait(PATIENCE)
+    with pytest.raises(QueueClosed):
+        broker.push("q", "too late")

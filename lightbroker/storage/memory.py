@@ -2,12 +2,12 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import repeat
 from operator import index
 from queue import Empty
-from typing import Any
+from typing import Any, TypeVar
 
 from lightbroker.clock import Clock
 from lightbroker.errors import PushError, QueueClosed, QueueFull
@@ -18,12 +18,18 @@ from lightbroker.storage.base import Note
 from lightbroker.storage.slow import SlowPaths
 from lightbroker.storage.waiting import attempt, rouse
 
+T = TypeVar("T")
+
+_MOST_PLACES = 10_000_000  # each place is a permit, and the garbage collector walks them all
+
 
 class MemoryStore:
     """Queues that live and die with the process."""
 
     def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> "MemoryQueue":
-        """Open an empty queue."""
+        """Open an empty queue; raises ValueError for a capacity above 10 million."""
+        if options.capacity is not None and options.capacity > _MOST_PLACES:
+            raise ValueError(f"capacity must be at most {_MOST_PLACES} in memory, or None, not {options.capacity}")
         return MemoryQueue(name, options, clock, note)
 
     def offer(self, message: Message, queues: "Sequence[MemoryQueue]") -> int:
@@ -183,21 +189,25 @@ class MemoryQueue(SlowPaths):
                 self._note(now, message.id, "READY", "LEASED", message.attempts, "pull")
         return deliveries
 
-    def take(self, timeout: float | None) -> Message:
-        """Pull and ack in one step, for subscribers, who ask for no more than at most once."""
+    def take(self) -> Message:
+        """Pull and ack in one step, for subscribers, who ask for no more than at most once; raises Empty."""
         if self._closed:
             raise self._closed_error()
         try:
-            message, _ = next(zip(self._take_wait if timeout is None else self._take_now, self._ack))
-        except Empty:
-            if not timeout:
-                raise outcome.empty(self._name, timeout) from None
-            return attempt(self._pullers, lambda: self.take(0.0), timeout)
+            message, _ = next(zip(self._take_now, self._ack))
         except IndexError:  # an empty deque among the tokens
             raise self._pull_woken() from None
         if self._pushers:
             rouse(self._pushers)
         return message
+
+    def attempt(self, step: Callable[[], T], timeout: float) -> T:
+        """Call `step` each time that a message gets ready, until it does not raise Empty, for `timeout` seconds."""
+        return attempt(self._pullers, step, timeout)
+
+    def rouse(self) -> None:
+        """Let everybody who waits in `attempt` try again."""
+        rouse(self._pullers, len(self._pullers))
 
     def ack(self, delivery: Delivery) -> None:
         try:

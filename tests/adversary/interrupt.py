@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 CAPACITY = 64
 LEASE = 0.05  # seconds
 PATIENCE = 30.0  # seconds after which a child hangs, on top of 10 ms for each signal
+FAULTS = ("lost", "returned", "leaked", "stuck", "broken_laws")
 POLICIES = (Overflow.BLOCK, Overflow.DROP_OLDEST, Overflow.DEAD_LETTER)
 
 
@@ -150,8 +151,8 @@ class Chaos:
             self.queue.dead_letters.purge()
 
     def remaining(self) -> Iterator[bytes]:
-        """Ack whatever can still be delivered, until nothing is held or ten seconds are over."""
-        until = time.monotonic() + 10.0
+        """Ack whatever can still be delivered, until nothing is held or that takes too long."""
+        until = time.monotonic() + 60 * LEASE
         while self.queue.stats().held and time.monotonic() < until:
             with suppress(QueueEmpty, LeaseLost):
                 delivery = self.queue.pull(LEASE)
@@ -171,7 +172,7 @@ def torment(signals: int, policy: Overflow, store: MemoryStore) -> dict[str, int
 
     def interrupted(*_: object) -> None:
         nonlocal hits, armed
-        if armed:
+        if armed and hits < signals:
             armed = False
             hits += 1
             raise KeyboardInterrupt
@@ -183,7 +184,6 @@ def torment(signals: int, policy: Overflow, store: MemoryStore) -> dict[str, int
             while hits < signals:
                 armed = True  # at each step, because some of the standard library swallows what it is hit by
                 chaos.step()
-    armed = False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     broken = _broken(broker)

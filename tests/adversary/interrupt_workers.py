@@ -26,6 +26,7 @@ WORKERS = 4
 LEASE = 0.15  # seconds; a third of it is the heartbeat
 PATIENCE = 60.0  # seconds
 AHEAD = 200  # messages that wait to be handled
+FAULTS = ("lost", "left", "unacked", "broken_laws", "missing_workers")
 
 
 class Thrown(BaseException):
@@ -58,11 +59,11 @@ def torment(exceptions: int, seed: int) -> dict[str, int]:
     broker = Broker()
     queue = broker.queue("work", None, lease=LEASE, retry=Retry(1_000_000, base=0.001, cap=0.001))
     handled: set[bytes] = set()
-    died: "count[int]" = count()
+    died: count[int] = count()
     threading.excepthook = lambda _: next(died) and None
 
     def handle(message: Message) -> None:
-        for _ in range(rng.randrange(200)):
+        for _ in range(rng.randrange(5000)):
             pass
         handled.add(message.body)
 
