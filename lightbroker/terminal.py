@@ -66,7 +66,7 @@ def show_report(console: Console, report: Report) -> None:
         sep="\n",
     )
     if report.dead:
-        console.print(_letters("Dead letters", report.dead))
+        console.print(_letters("Dead letters", report.dead, console.width))
 
 
 def _facts(title: str, facts: dict[str, object]) -> Table:
@@ -91,9 +91,11 @@ def _times(title: str, series: dict[str, Sequence[float]]) -> Table:
     return table
 
 
-def _letters(title: str, letters: Sequence[DeadLetter]) -> Table:
-    table = Table("block", "attempts", "reason", title=f"\n{title}", title_justify="left", box=None)
-    table.add_column("error", no_wrap=True, overflow="ellipsis")
+def _letters(title: str, letters: Sequence[DeadLetter], width: int) -> Table:
+    table = Table(title=f"\n{title}", title_justify="left", box=None)
+    for heading, characters in (("block", 6), ("attempts", 8), ("reason", 12)):
+        table.add_column(heading, width=characters)
+    table.add_column("error", no_wrap=True, overflow="ellipsis", width=max(20, width - 36))
     for letter in letters:
         number = letter.message.json()["number"]
         table.add_row(str(number), str(letter.message.attempts), letter.reason, letter.error.splitlines()[0])
