@@ -207,6 +207,8 @@ class SlowPaths(Steps):
     def _expire_ready(self, now: float) -> float:
         while self._mortal and self._mortal[0][0] <= now:
             _, _, message = heapq.heappop(self._mortal)
+            if message not in self._ready:  # before the token: a pull must not miss the one of another message
+                continue
             try:
                 self._tokens.get_nowait()  # the right to remove one message, this one if it is still there
             except Empty:

@@ -111,7 +111,11 @@ class SqliteFile:
             raise
 
     def _prepare(self, synchronous: str) -> None:
-        fresh = self._check()
+        self.execute("BEGIN")  # one state of the file: another process may be making it right now
+        try:
+            fresh = self._check()
+        finally:
+            self._undo()
         if self._pragma("journal_mode=WAL") != "wal":
             raise StoreError(f"{self._path}: its file system has no shared memory, which SQLite's log (WAL) needs")
         for setting in (

@@ -10,6 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import repeat
+from operator import methodcaller
 from queue import Empty
 from typing import TypeVar
 
@@ -18,12 +20,13 @@ T = TypeVar("T")
 #: Locks of those who wait, the longest first. Append, popleft, remove and the look whether any is there are atomic.
 Sleepers = deque[threading.Lock]
 
+_release = methodcaller("release")
+
 
 def rouse(sleepers: Sleepers, most: int = 1) -> None:
-    """Let up to `most` of those who wait try again."""
+    """Let up to `most` of those who wait try again; in one step, so that nobody is taken off the list and not woken."""
     with suppress(IndexError):
-        for _ in range(most):
-            sleepers.popleft().release()
+        deque(map(_release, map(deque.popleft, repeat(sleepers, most))), maxlen=0)
 
 
 def attempt(sleepers: Sleepers, step: Callable[[], T], timeout: float) -> T:

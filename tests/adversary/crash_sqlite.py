@@ -108,7 +108,8 @@ def _drain(queue: Queue) -> list[tuple[str, float]]:
         with suppress(QueueEmpty):
             deliveries = queue.pull_many(100, timeout=2 * LEASE)
             left += [(delivery.message.id, asked) for delivery in deliveries]
-            queue.ack_many(deliveries)
+            with suppress(LeaseLost):  # this machine stalled; they come again
+                queue.ack_many(deliveries)
     return left
 
 

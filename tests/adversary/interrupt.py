@@ -172,7 +172,7 @@ def torment(signals: int, policy: Overflow, store: MemoryStore) -> dict[str, int
 
     def interrupted(*_: object) -> None:
         nonlocal hits, armed
-        if armed and hits < signals:
+        if armed:
             armed = False
             hits += 1
             raise KeyboardInterrupt
@@ -181,9 +181,9 @@ def torment(signals: int, policy: Overflow, store: MemoryStore) -> dict[str, int
     print("ready", flush=True)
     while hits < signals:
         with suppress(KeyboardInterrupt):
-            while hits < signals:
-                armed = True  # at each step, because some of the standard library swallows what it is hit by
-                chaos.step()
+            armed = True
+            chaos.step()
+            armed = False
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     broken = _broken(broker)

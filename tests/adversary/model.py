@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, replace
+from itertools import count
 from operator import attrgetter
 
 from lightbroker import LeaseLost, Overflow, QueueEmpty, QueueFull
@@ -21,10 +22,11 @@ class Item:
     error: str | None = None  #: of the last failure, None if it never failed
     first: float = 0.0
     last: float = 0.0
+    seat: int | None = None  #: when this attempt was first ready: decides whose TTL runs out first at one instant
 
     def failed(self, error: str, at: float, attempts: int) -> "Item":
         first = at if self.error is None else self.first
-        return replace(self, error=error, first=first, last=at, attempts=attempts)
+        return replace(self, error=error, first=first, last=at, attempts=attempts, seat=None)
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Dead:
 class ModelQueue:
     def __init__(self, options: QueueOptions, now: float) -> None:
         self.options, self.now = options, now
+        self.seats = count()
         self.ready: list[Item] = []
         self.delayed: list[tuple[float, Item]] = []
         self.leased: list[Lease] = []  # in the order of the pulls
@@ -152,7 +155,7 @@ class ModelQueue:
             if self.full():
                 break
             self.dead.remove(letters[label])
-            self.ready.append(Item(label, letters[label].item.pushed))
+            self.put(Item(label, letters[label].item.pushed), 0.0)
             moved += 1
         self.counts["redriven"] += moved
         return moved
@@ -166,7 +169,7 @@ class ModelQueue:
         if delay:
             self.delayed.append((self.now + delay, item))
         else:
-            self.ready.append(item)
+            self.ready.append(item if item.seat is not None else replace(item, seat=next(self.seats)))
 
     def bury(self, item: Item, reason: str) -> None:
         failed = item.error is not None
@@ -196,8 +199,8 @@ class ModelQueue:
         for entry in sorted(self.delayed, key=lambda entry: entry[0]):
             if entry[0] <= self.now:
                 self.delayed.remove(entry)
-                self.ready.append(entry[1])
-        for item in sorted(self.ready, key=attrgetter("expires")):
+                self.put(entry[1], 0.0)
+        for item in sorted(self.ready, key=attrgetter("expires", "seat")):
             if item.expires <= self.now:
                 self.ready.remove(item)
                 self.expire(item)
