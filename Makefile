@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test torture bench lint clean
 
 demo: .venv/ready  ## the block pipeline on the recorded chain
 	$(BIN)/lightbroker demo
 
 test: .venv/ready  ## every test
 	$(BIN)/python -m pytest
+
+torture: .venv/ready  ## the adversarial tests at full length, hours
+	$(BIN)/python -m tests.adversary.torture
 
 lint: .venv/ready  ## style and types
 	$(BIN)/ruff check .

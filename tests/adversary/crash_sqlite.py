@@ -1,8 +1,9 @@
 """SIGKILL at any moment: processes that push, pull and settle over one SQLite file are killed while they work.
 
-Each worker writes to a diary, line by line, what a verb has promised it, so the diary never says more than the broker
-did. After each round of kills the law must hold and the file be sound; at the end, what is left is drained: every
-acknowledged push is acked or there, and nothing was delivered after its ack.
+Each worker writes to a diary of its own, line by line, what a verb has promised it, so the diary never says more than
+the broker did. A kill may cut its last line short; that line is not counted, as what it announces had not begun. After
+each round of kills the law must hold and the file be sound; at the end, what is left is drained: every acknowledged
+push is acked or there, and nothing was delivered after its ack.
 
 `python -m tests.adversary.crash_sqlite URL DIARY SEED` is a worker.
 """
@@ -57,14 +58,19 @@ def run(kills: int, *, seed: int = 1) -> dict[str, Any]:
 
 
 def _kill(kills: int, folder: Path, synchronous: str, rng: random.Random) -> dict[str, int]:
-    path, diary = folder / "crash.db", folder / "diary"
+    path = folder / "crash.db"
     url = f"sqlite:///{path}?synchronous={synchronous}"
     killed = broken = 0
     while killed < kills:
-        command = sys.executable, "-m", "tests.adversary.crash_sqlite", url, str(diary)
+        command = sys.executable, "-m", "tests.adversary.crash_sqlite", url
         workers = [
-            subprocess.Popen((*command, str(rng.random())), cwd=ROOT, stdout=subprocess.PIPE, text=True)
-            for _ in range(min(WORKERS, kills - killed))
+            subprocess.Popen(
+                (*command, str(folder / f"{number}.diary"), str(rng.random())),
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for number in range(killed, min(killed + WORKERS, kills))
         ]
         for worker in workers:
             assert worker.stdout is not None
@@ -79,7 +85,8 @@ def _kill(kills: int, folder: Path, synchronous: str, rng: random.Random) -> dic
             broken += not _sound(path, url)
     broken += not _sound(path, url)
     account = Account()
-    account.read(diary.read_text().splitlines())
+    for diary in folder.glob("*.diary"):
+        account.read(diary.read_text())
     with Broker(url) as broker:
         left = _drain(_queue(broker))
     return {"kills": killed, **account.judge(left), "broken": broken}
@@ -122,9 +129,9 @@ class Account:
     settling: set[str] = field(default_factory=set)
     acked: dict[str, float] = field(default_factory=dict)
 
-    def read(self, diary: Iterable[str]) -> None:
-        """Take in the diary of the workers."""
-        for line in diary:
+    def read(self, diary: str) -> None:
+        """Take in the diary of one worker, without what stands behind its last line break."""
+        for line in diary.split("\n")[:-1]:
             verb, moment, *ids = line.split()
             if verb == "pushed":
                 self.pushed.update(ids)
@@ -156,7 +163,7 @@ class Worker:
         self.held: list[Delivery] = []
 
     def note(self, verb: str, moment: float, ids: Iterable[str | None]) -> None:
-        """Write one line in one system call, which a kill cannot cut."""
+        """Write one line; it is in the file, whatever is killed, when this returns."""
         os.write(self.diary, f"{verb} {moment} {' '.join(map(str, ids))}\n".encode())
 
     def work(self) -> None:

@@ -13,7 +13,7 @@ def test_what_was_acknowledged_survives_kills() -> None:
 
 def _account() -> Account:
     account = Account()
-    account.read(["pushed 0.0 a b c", "pulled 1.0 a b", "acking 0.0 a b", "acked 2.0 a"])
+    account.read("pushed 0.0 a b c\npulled 1.0 a b\nacking 0.0 a b\nacked 2.0 a\npushed 0.0 cut of")
     return account
 
 

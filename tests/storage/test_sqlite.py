@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,7 +16,18 @@ from typing import Any
 
 import pytest
 
-from lightbroker import Broker, DeadLetter, LeaseLost, ManualClock, Overflow, Queue, QueueFull, Retry, StoreError
+from lightbroker import (
+    Broker,
+    DeadLetter,
+    LeaseLost,
+    ManualClock,
+    Message,
+    Overflow,
+    Queue,
+    QueueFull,
+    Retry,
+    StoreError,
+)
 from lightbroker.storage import sqlite_file
 from lightbroker.storage.sqlite_file import SCHEMA_VERSION, SqliteFile, _Job
 from tests.support import Call, counts, drain
@@ -239,7 +252,39 @@ def test_a_lease_that_ran_out_while_nobody_was_there_has_run_out(store_url: str)
         assert queue.pull(timeout=0).message.text == "later"
 
 
+def test_counts_are_those_of_the_file_again_after_work_that_failed(make_broker: Make) -> None:
+    queue = _queue(make_broker())
+    queue.push("kept")
+    store: Any = queue.store
+
+    def fail_after_entering() -> None:
+        store._do.enter([Message("id", b"", 0.0)], 0.0, True)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store._file.run(fail_after_entering)
+    store.check()
+    queue.push("kept as well")
+    store.check()
+    assert counts(queue) == {"ready": 2, "accepted": 2}
+
+
 # Several brokers on one file
+
+
+def test_processes_may_make_the_file_at_the_same_time(tmp_path: Path) -> None:
+    program = "import sys; sys.stdin.readline(); from lightbroker import Broker; Broker(sys.argv[1]).push('q', b'')"
+    for attempt in range(5):
+        url = f"sqlite:///{tmp_path / str(attempt)}.db"
+        command = sys.executable, "-W", "ignore", "-c", program, url
+        processes = [subprocess.Popen(command, stdin=subprocess.PIPE, text=True) for _ in range(4)]
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.close()
+        assert [process.wait(20) for process in processes] == [0] * 4
+        with Broker(url) as broker:
+            assert broker.queue("q").stats().accepted == 4
 
 
 def test_two_brokers_share_capacity_and_counts(make_broker: Make) -> None:
