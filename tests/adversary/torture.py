@@ -84,7 +84,7 @@ TORTURES: Mapping[str, Torture] = {
     ),
     "mutation": Torture(
         partial(_mutate, mutation.PATCHES, mutation.FULL),
-        partial(_mutate, mutation.SAMPLE, mutation.QUICK),
+        partial(_mutate, mutation.PATCHES[::20], mutation.QUICK),
         ("too_few",),
     ),
     "stdlib_oracle": Torture(
