@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry
+from tests.adversary.total_queue import switching_every
 
 
 @pytest.fixture
@@ -52,3 +53,10 @@ def open_queue(broker: Broker) -> Callable[..., Queue]:
         return broker.queue("q", **{"lease": 30.0, "retry": Retry(base=0.0), **options})
 
     return open_queue
+
+
+@pytest.fixture(params=[None, 1e-6], ids=["switching as usual", "switching every microsecond"])
+def switching(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test of threads a second time with the smallest switch interval; for `usefixtures`."""
+    with switching_every(request.param):
+        yield

@@ -7,6 +7,8 @@ import pytest
 from lightbroker import Broker, ManualClock, Overflow, QueueClosed, QueueEmpty, Subscription
 from tests.support import Call, counts, drain
 
+pytestmark = pytest.mark.usefixtures("switching")
+
 
 def read(subscription: Subscription) -> list[str]:
     """Return the bodies that are buffered."""

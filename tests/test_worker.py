@@ -10,6 +10,8 @@ import pytest
 from lightbroker import Broker, LeaseLost, ManualClock, Message, Queue, QueueClosed, Retry
 from tests.support import PATIENCE, Call, counts, wait_until
 
+pytestmark = pytest.mark.usefixtures("switching")
+
 Open = Callable[..., Queue]
 
 

@@ -9,6 +9,8 @@ from lightbroker import Broker, ManualClock, Overflow, Queue, QueueClosed
 from tests.stores import StoreUnderTest
 from tests.support import Call, counts
 
+pytestmark = pytest.mark.usefixtures("switching")
+
 Open = Callable[..., Queue]
 
 
