@@ -1,6 +1,9 @@
 """The instruments: honest measurement of LightBroker and of its peers. The core never imports them.
 
     stats.py          percentiles that the sample supports, bootstrap intervals, paired ratios
+    theory.py usl.py  queueing models; the Universal Scalability Law and its fit
+    simulation.py     a simulated queue, the theory's second oracle
+    prediction.py     measured times in, predicted wait out, and which assumptions failed
     machine.py        what the numbers were measured on
     audit.py          numbered bodies, and what became of them: lost, duplicated, unknown
     peers.py aio.py   the systems under test and what each promises
@@ -13,5 +16,5 @@
     report.py         the tables on the terminal
     bench.py          the command line
 
-Needs numpy and rich: `pip install 'lightbroker[lab]'`.
+Needs numpy, scipy, matplotlib and rich: `pip install 'lightbroker[lab]'`.
 """
