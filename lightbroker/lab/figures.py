@@ -39,7 +39,7 @@ def consumers(found: Results) -> Figure:
     light, queue = (median(runs[system][CONSUMERS[-1]]) for system in (LIGHT, QUEUE))
     fit = usl.fit({int(n): values for n, values in runs[LIGHT].items()}, found.seed)
     title = (
-        f"With {CONSUMERS[-1]} consumers LightBroker passes {light:,.0f} messages/s and queue.Queue {queue:,.0f}: "
+        f"With {CONSUMERS[-1]} consumers LightBroker passes {short(light)} messages/s and queue.Queue {short(queue)}: "
         f"{short(light / queue)} times"
     )
     note = f"10 producers, unbounded, {found.repetitions} runs; band: 95 % of the fitted USL"

@@ -61,7 +61,7 @@ def test_every_figure_is_drawn_from_its_file(
 @pytest.mark.parametrize(
     ("name", "number"),
     [
-        ("consumers", "LightBroker passes 200,000 messages/s and queue.Queue 20,000: 10 times"),
+        ("consumers", "LightBroker passes 200k messages/s and queue.Queue 20k: 10 times"),
         ("handlers", "100 consumers do the work of 100 if"),
         ("hockey-stick", "the p99 is 200 µs; saturated, the same system passes 200k messages/s"),
         ("neighbour", "from 201 µs to 2.01 ms"),

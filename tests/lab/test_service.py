@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from lightbroker.lab import load
+from lightbroker.lab.arrivals import SHAPES
 from lightbroker.lab.audit import audit, make_bodies
 from lightbroker.lab.handlers import HANDLERS, Failed, computing, failing, no_op, pausing, sleeping
 from lightbroker.lab.neighbour import NEIGHBOURS, beside
 from lightbroker.lab.peers import LightBroker, QueueQueue, SimpleQueue, System
+from lightbroker.lab.prediction import predict
 from lightbroker.lab.service import Log
 from lightbroker.lab.theory import PausedServer
 
@@ -99,3 +101,12 @@ def test_the_closed_loop_flatters_a_paused_server_and_the_open_loop_agrees_with_
     assert audit(2_000, times.kept, None).clean
     assert times.response().max() / 1e9 > 0.5 * pause, "it met a pause"
     assert np.percentile(times.response(), 99) / 1e9 < 0.5 * theory, "and its p99 does not know"
+
+
+def test_no_real_queue_is_faster_than_the_simulated_one_with_its_own_arrivals_and_services() -> None:
+    run = load.open_loop(LightBroker(), 300, 300, 1, 1, arrivals=SHAPES["poisson"], handle=sleeping(0.002))
+    found = predict(run.sent / 1e9, (run.acked - run.received) / 1e9)
+    assert found.utilisation > 0.5, "2 ms of work, 300 times a second"
+    measured = float((run.received - run.sent).mean()) / 1e9
+    assert measured > found.replayed_wait - 1e-6
+    assert found.warnings, "300 messages are too few to see whether the assumptions hold"

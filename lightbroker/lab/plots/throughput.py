@@ -36,7 +36,7 @@ def scaling(
             axes.plot(smooth, fits[name].law(smooth), color=colour)
         else:
             axes.plot(list(found), [np.median(values) for values in found.values()], color=colour)
-        labels.append(Label(last, end, f"{name}\n{short(end)}/s at {short(last)}", colour))
+        labels.append(Label(last, end, f"{name}\n{short(end)}/s", colour))
     axes.set_ylim(0)
     ticks = sorted({x for found in runs.values() for x in found})
     axes.set_xlim(ticks[0] / 1.15, ticks[-1] * (ticks[-1] / ticks[0]) ** 0.3)
