@@ -237,7 +237,8 @@ class Broker:
         for queue in queues:
             queue.store.close()
             if held := queue.stats().held:
-                log.warning("closed with %d messages left in queue %s", held, queue.name)
+                extra = {"queue": queue.name}
+                log.warning("closed with %d messages left in queue %s", held, queue.name, extra=extra)
         self._store.close()
         self._closed = True
 

@@ -7,6 +7,7 @@ from itertools import count, islice, repeat
 
 from lightbroker.clock import Clock
 from lightbroker.errors import check_count, check_each, check_number
+from lightbroker.histogram import Histogram
 from lightbroker.message import MAX_BODY, NEVER, DeadLetter, Delivery, Message, check_headers, encode
 from lightbroker.policy import QueueOptions
 from lightbroker.storage.base import QueueStats, QueueStore
@@ -42,6 +43,8 @@ class Queue:
         self.clock = clock
         self.store = store
         self.dead_letters = DeadLetterQueue(store)
+        self.wait_times = Histogram()  #: from acceptance until a pool's handler starts; first deliveries only
+        self.handling_times = Histogram()  #: of the handlers of pools
         self._time = clock.time
         self._ttl = options.ttl
         self._prefix = f"{secrets.token_hex(6)}-"

@@ -15,7 +15,7 @@ ROOT = Path(lightbroker.__file__).parent
 LAYOUT = [
     *("errors", "clock", "message", "policy"),
     *("storage.base", "storage"),
-    *("queue", "topic", "worker", "broker"),
+    *("histogram", "queue", "topic", "worker", "broker"),
     *("metrics", "server"),
     *("watcher", "demo", "terminal", "__main__"),
     "lab",

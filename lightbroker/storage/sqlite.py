@@ -199,7 +199,12 @@ class SqliteQueue:
             self._arm()
         except BrokerError:
             if not self._closed:
-                log.warning("queue %s: what is due could not be moved on; it is tried again", self._name, exc_info=True)
+                log.warning(
+                    "queue %s: what is due could not be moved on; it is tried again",
+                    self._name,
+                    exc_info=True,
+                    extra={"queue": self._name},
+                )
                 self._alarm.set(self._clock.monotonic() + _AGAIN)
 
     def _look(self) -> None:
