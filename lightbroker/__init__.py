@@ -13,6 +13,8 @@ Each line imports only from lines above it:
     queue.py                               the verbs, in the order of a message's life
     topic.py worker.py                     publish/subscribe on bounded buffers; the worker pool
     broker.py                              named queues and topics over one store
+    process.py metrics.py health.py        its numbers for Prometheus; is it well?
+    http.py listener.py site.py server.py  GET /metrics, /health and a live page
     watcher/                               chain heads -> queue "blocks"
     demo.py __main__.py                    the block pipeline; the command line
     lab/                                   the bench; the core never imports it

@@ -16,11 +16,11 @@ LAYOUT = [
     *("errors", "clock", "message", "policy"),
     *("storage.base", "storage"),
     *("histogram", "queue", "topic", "worker", "broker"),
-    *("metrics", "server"),
+    *("process", "metrics", "health", "http", "listener", "site", "server"),
     *("watcher", "demo", "terminal", "__main__"),
     "lab",
 ]
-CORE = LAYOUT[: LAYOUT.index("metrics")]
+CORE = LAYOUT[: LAYOUT.index("watcher")]
 ALLOWED = {("broker", "storage"), ("__main__", "lab")}  # a store is loaded when a URL names it; the command is last
 
 
