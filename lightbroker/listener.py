@@ -46,7 +46,7 @@ class Listener:
 
     def __init__(self, sock: socket.socket, site: Site, local: bool) -> None:
         self._sock, self._site, self._local = sock, site, local
-        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._connections: set[asyncio.Task[None]] = set()
         self._idle: dict[asyncio.StreamWriter, None] = {}  # those who wait for their client, the longest first
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._report)
@@ -74,10 +74,10 @@ class Listener:
         server = await asyncio.start_server(self._serve, sock=self._sock, limit=MAX_HEAD)
         await self._closing.wait()
         server.close()
-        for task, writer in self._connections.items():
-            writer.transport.abort()
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        while len(asyncio.all_tasks(self._loop)) > 1:  # also those that were accepted and have not begun
+            for task in self._connections:
+                task.cancel()
+            await asyncio.sleep(0)
         await asyncio.sleep(0)  # a transport takes the loop another round to close
 
     def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
@@ -87,7 +87,7 @@ class Listener:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._connections[task] = writer
+        self._connections.add(task)
         if len(self._connections) > _MOST_CONNECTIONS:
             next(iter(self._idle), writer).transport.abort()
         writer.transport.set_write_buffer_limits(0)  # so that `drain` waits until the client has taken everything
@@ -95,12 +95,12 @@ class Listener:
             while await self._exchange(reader, writer):
                 pass
             await self._linger(reader, writer)
-        except (OSError, EOFError):
-            pass  # the client has gone, or was too slow
+        except (OSError, EOFError, asyncio.CancelledError):
+            pass  # the client has gone or was too slow, or the server closes; asyncio would log what is cancelled
         except Exception:
             log.exception("a connection has ended")
         finally:
-            del self._connections[task]
+            self._connections.discard(task)
             self._idle.pop(writer, None)
             writer.transport.abort()  # nothing is left to send, or nobody to send it to
 

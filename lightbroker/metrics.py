@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-import lightbroker
+from lightbroker import __version__
 from lightbroker.broker import Broker, BrokerStats
 from lightbroker.histogram import BOUNDS, Reading
 from lightbroker.process import process_metrics
@@ -72,7 +72,7 @@ def exposition(broker: Broker) -> str:
     """All metrics of `broker` and of the process, as text; raises StoreError or QueueClosed if its store fails."""
     stats, queues = broker.stats(), broker.queues
     build = Family("lightbroker_build_info", "gauge", "1, with the versions of LightBroker and of Python as labels.")
-    build.add(1, version=lightbroker.__version__, python=platform.python_version())
+    build.add(1, version=__version__, python=platform.python_version())
     families = [build, *_queues(stats, queues), *_times(queues), *_subscribers(stats)]
     families += [Family(m.name, m.kind, m.help, [("", {}, m.value)]) for m in process_metrics()]
     return "".join(f"{line}\n" for family in families for line in family.lines())

@@ -10,8 +10,7 @@ from http import HTTPStatus
 from importlib import resources
 from typing import Any
 
-import lightbroker
-from lightbroker import metrics
+from lightbroker import __version__, metrics
 from lightbroker.broker import Broker
 from lightbroker.errors import BrokerError
 from lightbroker.health import Health
@@ -85,7 +84,7 @@ class BrokerSite:
         except BrokerError as error:
             return self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         now = self._broker.clock.monotonic()
-        return _json(HTTPStatus.OK, {"version": lightbroker.__version__, "time": now, "bounds": BOUNDS, **report})
+        return _json(HTTPStatus.OK, {"version": __version__, "time": now, "bounds": BOUNDS, **report})
 
     def _show_dead(self, name: str, limit: str | None) -> Response:
         queue = self._broker.queues.get(name)

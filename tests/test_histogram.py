@@ -1,8 +1,7 @@
 """Histograms: every observation is counted once, whoever counts and whoever reads meanwhile."""
 
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -11,14 +10,6 @@ from lightbroker.histogram import BOUNDS, Histogram
 from tests.support import wait_until
 
 Open = Callable[..., Queue]
-
-
-@pytest.fixture
-def eager_switching() -> Iterator[None]:
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(interval)
 
 
 def buckets(histogram: Histogram) -> dict[float, int]:
@@ -54,7 +45,7 @@ def test_writers_at_the_same_time_have_a_tally_each_and_those_after_them_go_on_w
     assert buckets(histogram) == {1.0: 3}
 
 
-@pytest.mark.usefixtures("eager_switching")
+@pytest.mark.usefixtures("switching")
 def test_nothing_is_lost_between_writers_that_come_and_go_and_what_is_read_never_goes_down() -> None:
     histogram = Histogram()
     writers, rounds, each = 4, 10, 200
