@@ -1,8 +1,8 @@
 """Serves HTTP from one thread, whatever its clients do: slow, silent and broken ones cost a bounded buffer each.
 
-An event loop holds the connections. What has to read the broker is done in short-lived threads beside it, at most
-`_MOST_READS`, because a store may keep a reader waiting. Every wait for a client has a limit, and when there are too
-many connections, the one that has kept us waiting for longest makes room for the next.
+An event loop holds the connections. A few threads beside it read the broker, because a store may keep a reader
+waiting; those who ask for the same at the same time share what is read. Every wait for a client has a limit, and when
+there are too many connections, the one that has kept us waiting for longest makes room for the next.
 """
 
 import asyncio
@@ -10,9 +10,11 @@ import ipaddress
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from queue import SimpleQueue
 from typing import Protocol
 
 from lightbroker.http import MAX_HEAD, BadRequest, Request, Response, parse
@@ -20,10 +22,12 @@ from lightbroker.http import MAX_HEAD, BadRequest, Request, Response, parse
 log = logging.getLogger(__name__)
 
 _MOST_CONNECTIONS = 500
-_MOST_READS = 8
+_READERS = 4
+_MOST_READS = 100  # that wait for a reader
 _REQUEST_TIME = 20.0  # seconds in which a request must be complete, from the connection or the response before it
-_READ_TIME = 5.0  # seconds for the broker to answer; twice as many if others keep it busy
+_READ_TIME = 5.0  # seconds for the broker to answer
 _RESPONSE_TIME = 10.0  # seconds for the client to take a response
+_CLOSE_TIME = 0.5  # seconds for the readers to end
 _LINGER_TIME = 1.0  # seconds in which what a client still sends is discarded, so that it gets to see the response
 
 
@@ -31,7 +35,10 @@ class Site(Protocol):
     """What there is to see."""
 
     def answer(self, request: Request) -> Response | Callable[[], Response]:
-        """The response, or how to get it: a function that may take its time, to be called in another thread."""
+        """The response, or how to get it: a function that may take its time, to be called in another thread.
+
+        Functions that are equal do the same, and one call of them may serve several requests.
+        """
 
     def refuse(self, status: HTTPStatus, reason: str) -> Response:
         """The response to what cannot be answered."""
@@ -51,15 +58,26 @@ class Listener:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._report)
         self._closing = asyncio.Event()
-        self._readers = asyncio.Semaphore(_MOST_READS)
+        self._reads: dict[Callable[[], Response], asyncio.Future[Response]] = {}
+        self._work: SimpleQueue[Callable[[], Response] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="lightbroker-http", daemon=True)
-        self._thread.start()
+        self._readers = [
+            threading.Thread(target=self._read, name=f"lightbroker-http-reader-{n}", daemon=True)
+            for n in range(_READERS)
+        ]
+        for thread in (self._thread, *self._readers):
+            thread.start()
 
     def close(self) -> None:
-        """End every connection and the thread."""
+        """End every connection and thread; a reader that a store keeps waiting is not waited for and ends after it."""
         with suppress(RuntimeError):  # it has ended by itself
             self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join()
+        until = time.monotonic() + _CLOSE_TIME
+        for _ in self._readers:
+            self._work.put(None)
+        for reader in self._readers:
+            reader.join(max(0.0, until - time.monotonic()))
 
     def _run(self) -> None:
         try:
@@ -148,7 +166,7 @@ class Listener:
             return self._site.refuse(HTTPStatus.MISDIRECTED_REQUEST, f"there is no host {request.host} here")
         try:
             answer = self._site.answer(request)
-            return answer if isinstance(answer, Response) else await self._read(answer)
+            return answer if isinstance(answer, Response) else await self._share(answer)
         except asyncio.TimeoutError:
             reason = f"the broker did not answer within {_READ_TIME:g} s"
             return self._site.refuse(HTTPStatus.SERVICE_UNAVAILABLE, reason)
@@ -156,25 +174,32 @@ class Listener:
             log.exception("no answer to %s /%s", request.method, "/".join(request.path))
             return self._site.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "an internal error, which the log explains")
 
-    async def _read(self, work: Callable[[], Response]) -> Response:
-        """Do `work` in a thread; raises TimeoutError if that takes too long, or if too many others take too long."""
-        await asyncio.wait_for(self._readers.acquire(), _READ_TIME)
-        done: asyncio.Future[Response] = self._loop.create_future()
-        done.add_done_callback(lambda _: self._readers.release())  # when the thread is done, not when we are
+    async def _share(self, work: Callable[[], Response]) -> Response:
+        """What `work` returns, done by a reader and once for all who wait; raises TimeoutError if it takes too long."""
+        result = self._reads.get(work)
+        if result is None:
+            if len(self._reads) >= _MOST_READS:
+                return self._site.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the broker has yet to answer others")
+            result = self._reads[work] = self._loop.create_future()
+            self._work.put(work)
+        return await asyncio.wait_for(asyncio.shield(result), _READ_TIME)
 
-        def read() -> None:
+    def _read(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                outcome: Response | Exception = work()
+            except Exception as error:
+                outcome = error
             with suppress(RuntimeError):  # the loop is closed, nobody waits any more
-                try:
-                    self._loop.call_soon_threadsafe(done.set_result, work())
-                except Exception as error:
-                    self._loop.call_soon_threadsafe(done.set_exception, error)
+                self._loop.call_soon_threadsafe(self._tell, work, outcome)
 
-        try:
-            threading.Thread(target=read, name="lightbroker-http-read", daemon=True).start()
-        except RuntimeError:  # the system allows no more threads
-            done.cancel()
-            raise
-        return await asyncio.wait_for(asyncio.shield(done), _READ_TIME)
+    def _tell(self, work: Callable[[], Response], outcome: Response | Exception) -> None:
+        result = self._reads.pop(work)
+        if isinstance(outcome, Response):
+            result.set_result(outcome)
+        else:
+            result.set_exception(outcome)
+            result.exception()  # perhaps nobody waits any more, which is no error
 
 
 def _is_local(host: str | None) -> bool:

@@ -236,13 +236,13 @@ def test_a_connection_is_kept_for_the_next_request_and_requests_may_come_at_once
     assert received.count(b"Connection: keep-alive") == 2
 
 
-def test_the_thread_is_one_however_many_connect(server: MetricsServer) -> None:
+def test_the_threads_are_as_many_however_many_connect(server: MetricsServer) -> None:
     held = [connect(server) for _ in range(50)]
     try:
         for sock in held:
             sock.sendall(GET[:20])
         assert ask(server, "/health").status == 200
-        wait_until(lambda: threads() == ["lightbroker-http"])
+        assert len(threads()) == 1 + listener._READERS
     finally:
         for sock in held:
             sock.close()
@@ -318,14 +318,17 @@ def test_a_store_that_keeps_us_waiting_is_503_and_holds_up_nobody_else(monkeypat
     store = Held()
     with Broker(store) as broker, MetricsServer(broker) as server:
         broker.push("q", "a")
-        for _ in range(listener._MOST_READS + 2):
-            answer = ask(server, "/metrics")
+        for path in ("/metrics", "/metrics", "/health", "/stats.json", *("/queues/q/dlq",) * 3):
+            answer = ask(server, path)
             assert answer.status == 503
             assert "did not answer within 0.2 s" in answer.json()["reason"]
-        assert len(threads()) == 1 + listener._MOST_READS
+        assert len(threads()) == 1 + listener._READERS
         assert ask(server, "/").status == 200
+        monkeypatch.setattr(listener, "_MOST_READS", 5)
+        answer = ask(server, "/queues/q/dlq")
+        assert (answer.status, answer.json()["reason"]) == (503, "the broker has yet to answer others")
         store.let_go.set()
-        wait_until(lambda: threads() == ["lightbroker-http"])
+        wait_until(lambda: not server._listener._reads)  # type: ignore[union-attr]
         assert ask(server, "/metrics").status == 200
         broker.pull("q", timeout=0).ack()
 
@@ -336,7 +339,7 @@ def test_closing_does_not_wait_for_such_a_store() -> None:
         broker.push("q", "a")
         with MetricsServer(broker) as server, connect(server) as sock:
             sock.sendall(GET)
-            wait_until(lambda: "lightbroker-http-read" in threads())
+            wait_until(lambda: bool(server._listener._reads))  # type: ignore[union-attr]
             assert Call(server.close).result() is None
         store.let_go.set()
         wait_until(lambda: not threads())
@@ -382,6 +385,23 @@ def test_an_error_of_ours_is_logged_and_not_shown(
     [record] = caplog.records
     assert (record.name, record.levelno) == ("lightbroker.listener", logging.ERROR)
     assert "a secret" in caplog.text
+
+
+def test_those_who_ask_for_the_same_at_the_same_time_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Held()
+    looks = []
+    with Broker(store) as broker, MetricsServer(broker) as server:
+        broker.push("q", "a")
+        stats = broker.stats
+        monkeypatch.setattr(broker, "stats", lambda: looks.append("a look") or stats())  # type: ignore[func-returns-value]
+        calls = [Call(ask, server, f"/health?{n}") for n in range(20)]
+        inside = server._listener
+        assert inside is not None
+        wait_until(lambda: len(inside._connections) == 20 and not inside._idle)
+        store.let_go.set()
+        assert {call.result().status for call in calls} == {200}
+        assert len(looks) == 1
+        broker.pull("q", timeout=0).ack()
 
 
 # Starting and closing
