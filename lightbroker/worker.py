@@ -47,6 +47,7 @@ class WorkerPool:
         check_pool(handler, workers)
         self.queue = queue
         self._handler = handler
+        self._now, self._time = queue.clock.monotonic, queue.clock.time
         self._stopping = threading.Event()
         self._running: dict[int, Delivery] = {}
         self._heartbeat = queue.clock.alarm(self._beat)
@@ -130,15 +131,16 @@ class WorkerPool:
         if self._stopping.is_set():
             delivery.release()
             return
-        clock, message = self.queue.clock, delivery.message
+        message, now = delivery.message, self._now
         if message.attempts == 1:  # the others waited for their backoff too
-            waits.record(max(0.0, clock.time() - message.timestamp))
-        started = clock.monotonic()
+            waited = self._time() - message.timestamp
+            waits.record(waited if waited > 0.0 else 0.0)
+        started = now()
         try:
             try:
                 self._handler(message)
             finally:
-                handlings.record(clock.monotonic() - started)
+                handlings.record(now() - started)
         except BaseException as error:  # also SystemExit: a handler must not be able to end a worker
             last = message.attempts >= self.queue.options.retry.max_attempts
             log.log(

@@ -4,10 +4,11 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from lightbroker import Broker, Message, Queue, Retry
+from lightbroker import Broker, Message, Queue, Retry, StoreError
 from tests.support import wait_until
 
 Open = Callable[..., Queue]
@@ -64,6 +65,23 @@ def test_closing_names_the_queue_that_messages_are_left_in(
     broker.close()
     [record] = caplog.records
     assert (record.name, fields(record)) == ("lightbroker.broker", {"queue": "q"})
+
+
+def test_what_a_store_could_not_do_in_time_names_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Broker(f"sqlite:///{tmp_path}/q.db") as broker:
+        store = broker.queue("q").store
+
+        def fail(work: object) -> None:
+            raise StoreError("the disk is full")
+
+        monkeypatch.setattr(store._file, "run", fail)  # type: ignore[attr-defined]
+        store._tick()  # type: ignore[attr-defined]
+        monkeypatch.undo()
+    [record] = caplog.records
+    assert (record.name, fields(record)) == ("lightbroker.storage.sqlite", {"queue": "q"})
+    assert "the disk is full" in caplog.text
 
 
 def test_the_library_installs_no_handler_and_writes_nothing_unless_told() -> None:

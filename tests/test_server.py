@@ -4,10 +4,14 @@ import json
 import logging
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +82,23 @@ def test_the_page_may_run_its_own_script_and_nothing_else(server: MetricsServer)
     for outside in ("src=", "@import", "url(", "//cdn", "innerHTML", ' style="', "onclick"):
         assert outside not in page
     assert page.count("http") == page.count("http://www.w3.org/2000/svg")
+
+
+def test_the_page_is_found_in_a_zip_file_too(tmp_path: Path) -> None:
+    package = Path(listener.__file__).parent
+    with zipfile.ZipFile(tmp_path / "app.zip", "w") as archive:
+        for path in package.rglob("*"):
+            if path.suffix in (".py", ".html"):
+                archive.write(path, path.relative_to(package.parent))
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from lightbroker import Broker, http, site, health;"
+        "broker = Broker(); page = site.BrokerSite(broker, health.Health(broker))"
+        ".answer(http.Request('GET', ('',), (), None, True)); print(site.__file__, page.status.value)"
+    )
+    command = [sys.executable, "-I", "-c", program, str(tmp_path / "app.zip")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path)
+    assert "app.zip" in run.stdout
+    assert run.stdout.endswith(" 200\n")
 
 
 def test_the_page_reads_numbers_times_and_bounds(broker: Broker, server: MetricsServer, clock: ManualClock) -> None:
@@ -237,7 +258,7 @@ def test_a_connection_is_kept_for_the_next_request_and_requests_may_come_at_once
 
 
 def test_the_threads_are_as_many_however_many_connect(server: MetricsServer) -> None:
-    held = [connect(server) for _ in range(50)]
+    held = [connect(server) for _ in range(200)]
     try:
         for sock in held:
             sock.sendall(GET[:20])
