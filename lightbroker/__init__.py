@@ -9,13 +9,18 @@ Each line imports only from lines above it:
     storage/sqlite_file.py _counts _rows   one file and its transactions; the counts and rows of a queue in it
     storage/sqlite_transitions.py _wait    what becomes of a message; waiting across processes
     storage/sqlite.py                      the store in an SQLite file
+    histogram.py                           what threads count without a lock
     queue.py                               the verbs, in the order of a message's life
     topic.py worker.py                     publish/subscribe on bounded buffers; the worker pool
     broker.py                              named queues and topics over one store
+    process.py metrics.py health.py        its numbers for Prometheus; is it well?
+    http.py listener.py site.py server.py  GET /metrics, /health and a live page
     watcher/                               chain heads -> queue "blocks"
     demo.py __main__.py                    the block pipeline; the command line
     lab/                                   the bench and the instruments of the notebooks; the core never imports it
 """
+
+import logging
 
 from lightbroker.broker import Broker
 from lightbroker.clock import ManualClock, SystemClock
@@ -56,3 +61,5 @@ __all__ = [
     "SystemClock",
     "WorkerPool",
 ]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # records go where the program sends them, or nowhere

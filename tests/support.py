@@ -1,10 +1,14 @@
 """What tests of queues and threads share."""
 
+import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+
+import pytest
 
 from lightbroker import Queue
 
@@ -32,6 +36,16 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < until, f"{condition} did not come true within {PATIENCE} s"
         time.sleep(0.001)
+
+
+def program(name: str, package: str) -> str:
+    """Return the path of a program. One that is missing skips the test, or fails it where CI is set."""
+    path = shutil.which(name)
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{name} is missing (CI is set: nothing may be missing)", pytrace=False)
+        pytest.skip(f"{name} is not installed: apt-get install {package}")
+    return path
 
 
 class Call:

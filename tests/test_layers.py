@@ -15,12 +15,12 @@ ROOT = Path(lightbroker.__file__).parent
 LAYOUT = [
     *("errors", "clock", "message", "policy"),
     *("storage.base", "storage"),
-    *("queue", "topic", "worker", "broker"),
-    *("metrics", "server"),
+    *("histogram", "queue", "topic", "worker", "broker"),
+    *("process", "metrics", "health", "http", "listener", "site", "server"),
     *("watcher", "demo", "terminal", "__main__"),
     "lab",
 ]
-CORE = LAYOUT[: LAYOUT.index("metrics")]
+CORE = LAYOUT[: LAYOUT.index("watcher")]
 ALLOWED = {("broker", "storage"), ("__main__", "lab")}  # a store is loaded when a URL names it; the command is last
 
 

@@ -358,3 +358,24 @@ def test_after_closing_nothing_is_published_or_subscribed(make_broker: Callable[
     ):
         with pytest.raises(QueueClosed):
             call()
+
+
+def test_what_a_subscriber_counted_is_kept_while_others_listen_to_the_same(broker: Broker) -> None:
+    def dropped() -> int:
+        stats = broker.stats()
+        return sum(each.dropped for each in (*stats.subscriptions, *stats.departed))
+
+    first, second, third = (broker.subscribe("chain.*", capacity=1) for _ in range(3))
+    other = broker.subscribe("chain.*", capacity=1, group="other")
+    for _ in range(3):
+        broker.publish("chain.heads", "a")
+    assert dropped() == 8
+    first.close()
+    second.close()
+    assert dropped() == 8
+    [departed] = broker.stats().departed
+    assert (departed.pattern, departed.group, departed.buffered, departed.received) == ("chain.*", None, 0, 6)
+    third.close()
+    assert broker.stats().departed == ()
+    other.close()
+    assert broker.stats().departed == broker.stats().subscriptions == ()

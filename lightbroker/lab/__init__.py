@@ -19,6 +19,7 @@
     worker.py         the process: a configuration in, a measurement out
     experiment.py     fresh processes in seeded random order, with a jitter canary beside them
     plan.py bars.py   which runs the bench makes, and what they have to reach
+    scrape.py clients.py  what watching the broker costs; the clients of its server, in processes of their own
     report.py         the tables on the terminal
     bench.py          the command line of the bench
     experiments.py    the questions of the measuring notebooks, and the runs that answer them

@@ -7,7 +7,7 @@ number of threads at once. What a method may assume: arguments were checked, bod
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lightbroker.clock import Clock
 from lightbroker.errors import InvariantError
@@ -94,6 +94,17 @@ class QueueStore(Settler, Protocol):
 
     def close(self) -> None:
         """Refuse, and wake every blocked pull with QueueClosed."""
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """What a `QueueStore` may offer besides, for those who watch it; neither method may hold up a transition."""
+
+    def oldest(self) -> float | None:
+        """When the message that has been READY longest was accepted, in Unix seconds; None if none is READY."""
+
+    def newest_dead(self, most: int) -> list[DeadLetter]:
+        """The `most` dead letters that were added last, oldest first."""
 
 
 class Store(Protocol):

@@ -22,6 +22,7 @@ from tests.adversary import (
     crash_sqlite,
     interrupt,
     interrupt_workers,
+    malformed,
     model_machine,
     mutation,
     schedule_races,
@@ -100,6 +101,12 @@ TORTURES: Mapping[str, Torture] = {
         partial(crash_sqlite.run, 10),
         ("lost", "returned", "broken"),
         "{kills:,} kills, {pushed:,} pushed, {lost} lost, {returned} delivered after their ack",
+    ),
+    "malformed": Torture(
+        partial(malformed.run, 10_000),
+        partial(malformed.run, 500),
+        malformed.FAULTS,
+        "{requests:,} requests, {threads} threads and {descriptors} descriptors left",
     ),
     "mutation": Torture(
         partial(_mutate, mutation.PATCHES, mutation.FULL),
