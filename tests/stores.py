@@ -3,17 +3,12 @@
 Every store must take an injected clock: the whole suite runs on a `ManualClock`.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-
-class Unavailable(Exception):
-    """A store cannot be tested here: its server or its library is missing. The text says how to help."""
+from tests.support import Unavailable, miss
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,5 @@ def fresh_url(store: StoreUnderTest, folder: Path) -> Iterator[str]:
         try:
             url = stack.enter_context(store.fresh(folder))
         except Unavailable as error:
-            if os.environ.get("CI"):
-                pytest.fail(f"{error} (CI is set: nothing may be missing)", pytrace=False)
-            pytest.skip(str(error))
+            miss(error)
         yield url
