@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 from lightbroker.clock import Clock, SystemClock
 from lightbroker.errors import QueueClosed, check_count, check_name
 from lightbroker.message import Delivery, Message, Transition
+from lightbroker.pattern import check_topic
 from lightbroker.policy import Overflow, QueueOptions, Retry
 from lightbroker.queue import DeadLetterQueue, Queue, check_push, check_timeout
 from lightbroker.storage.base import QueueStats, Store
 from lightbroker.storage.memory import MemoryStore
-from lightbroker.topic import Subscription, SubscriptionStats, Topics, check_topic
+from lightbroker.topic import Subscription, SubscriptionStats, Topics
 from lightbroker.worker import WorkerPool, check_pool
 
 log = logging.getLogger(__name__)

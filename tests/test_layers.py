@@ -13,7 +13,7 @@ ROOT = Path(lightbroker.__file__).parent
 
 # Each may import from those before it and from its own folder; a name stands for the modules below it as well.
 LAYOUT = [
-    *("errors", "clock", "message", "policy"),
+    *("errors", "clock", "message", "pattern", "policy"),
     *("storage.base", "storage"),
     *("queue", "topic", "worker", "broker"),
     *("metrics", "server"),
