@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import redis_server
 from tests.support import Unavailable, miss
 
 
@@ -33,9 +34,16 @@ def _sqlite(folder: Path) -> Iterator[str]:
     yield f"sqlite:///{folder / 'store.db'}"
 
 
+@contextmanager
+def _redis(folder: Path) -> Iterator[str]:
+    with redis_server.fresh_prefix() as url:
+        yield url
+
+
 STORES = {
     "memory": StoreUnderTest(_memory),
     "sqlite": StoreUnderTest(_sqlite, durable=True),
+    "redis": StoreUnderTest(_redis, durable=True),
 }
 
 
