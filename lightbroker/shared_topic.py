@@ -21,8 +21,8 @@ class SharedTopics(Topics):
     makes the one push, into a queue that `open_queue` declares as the maker of the binding had it.
 
     `publish` counts the copies that subscribers of this process and bound queues took, and one for each other process,
-    and each group in another process, that was sent to. If it raises StoreError, nobody in this process has the message;
-    if the connection broke in the middle, others may.
+    and each group in another process, that was sent to. If it raises StoreError, nobody in this process has the
+    message; others may, if the connection broke in the middle.
     """
 
     def __init__(self, clock: Clock, store: SharedStore, open_queue: Callable[[str, QueueOptions], Queue]) -> None:
