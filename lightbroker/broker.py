@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -263,8 +264,9 @@ class Broker:
         self._topics.close()
         for queue in queues:
             queue.store.close()
-            if held := queue.stats().held:
-                log.warning("closed with %d messages left in queue %s", held, queue.name)
+            with suppress(StoreError):  # it is away, and keeps what it has
+                if held := queue.stats().held:
+                    log.warning("closed with %d messages left in queue %s", held, queue.name)
         self._store.close()
         self._closed = True
 
