@@ -14,7 +14,7 @@ may do more than it tells.
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -30,6 +30,7 @@ from lightbroker.storage.base import Note, QueueStats
 from lightbroker.storage.redis_commands import FAR, MOST, Lease, QueueCommands, Reply, client_name
 from lightbroker.storage.redis_link import RedisLink
 from lightbroker.storage.redis_scripts import Request
+from lightbroker.storage.redis_topics import RedisRelay
 from lightbroker.storage.redis_url import read_url
 from lightbroker.storage.redis_wait import Line, Listener
 from lightbroker.storage.waiting import attempt
@@ -67,6 +68,10 @@ class RedisStore:
         place = commands.channel if self._link.clustered else ""
         listener = self._listeners.setdefault(place, Listener(self._link, commands.channel))
         return RedisQueue(self._link, listener, commands, name, options, clock, note)
+
+    def relay(self, receive: Callable[[Message, tuple[str, str] | None], None]) -> RedisRelay:
+        """The relay of this process; see `SharedStore`."""
+        return RedisRelay(self._link, self._prefix, self._client, receive)
 
     def close(self) -> None:
         """Close the connections."""

@@ -84,7 +84,7 @@ class RedisLink:
         self._closing = threading.Event()
         self._cluster: Any = None
         self.warning: str | None = None  #: what an operator should know about the server
-        self._patiently(self._greet, OPENING)
+        self.patiently(self._greet, OPENING)
 
     def _greet(self, again: bool) -> None:
         connection = self._connect()
@@ -103,7 +103,7 @@ class RedisLink:
                 f"messages too; set it to noeviction"
             )
         if told.get("redis_mode") == "cluster":
-            # It finds the node and follows the slots when they move; to try again is `_patiently`'s.
+            # It finds the node and follows the slots when they move; to try again is `patiently`'s.
             self._cluster = RedisCluster(**self._options, ssl=self._address.tls, retry=Retry(NoBackoff(), 0))
 
     @property
@@ -133,10 +133,15 @@ class RedisLink:
         node = self._cluster.get_node_from_key(tag)
         return self._connect(host=node.host, port=node.port)
 
+    def renew(self) -> None:
+        """Learn anew which node of a cluster has what; raises what redis-py raises."""
+        if self._cluster is not None:
+            self._cluster.nodes_manager.initialize()
+
     def call(self, request: Request, patience: float | None = None) -> list[Any]:
         """Run a script and return its reply; raises StoreError if there is none within `patience` seconds."""
         self.check_process()
-        return self._patiently(partial(self._run, (request,)), patience)[0]
+        return self.patiently(partial(self._run, (request,)), patience)[0]
 
     def call_all(self, requests: Iterable[Request], patience: float | None = None) -> list[list[Any]]:
         """Run scripts one after the other, several of them on their way at a time; their replies."""
@@ -144,7 +149,7 @@ class RedisLink:
         replies: list[list[Any]] = []
         rest = iter(requests)
         while batch := tuple(islice(rest, _TOGETHER)):
-            replies += self._patiently(partial(self._run, batch), patience)
+            replies += self.patiently(partial(self._run, batch), patience)
         return replies
 
     def check_process(self) -> None:
@@ -195,8 +200,11 @@ class RedisLink:
             name, *words = request.words(by_text=True)
             return self._cluster.execute_command(name.decode(), *words)
 
-    def _patiently(self, step: Callable[[bool], T], patience: float | None) -> T:
-        """Do `step`, and again if the connection breaks; it is told whether it was done before."""
+    def patiently(self, step: Callable[[bool], T], patience: float | None) -> T:
+        """Do `step`, and again if the connection breaks; it is told whether it was done before.
+
+        Raises StoreError if that does not help within `patience` seconds (None: half a minute), or cannot.
+        """
         until: float | None = None
         pause, longest = _PAUSE
         while True:
