@@ -203,9 +203,7 @@ class RedisQueue:
             reply = self._do(self._commands.pull(most, waits))
             overdue = self._commands.overdue(reply)
             if overdue is None:
-                deliveries = self._commands.pulled(reply, self, deadline)
-                full = len(deliveries) == MOST or self._commands.more(reply)
-                return deliveries, full and len(deliveries) < most
+                return self._commands.pulled(reply, self, deadline), self._commands.more(reply)
             self._end(overdue)
 
     def ack(self, delivery: Delivery) -> None:

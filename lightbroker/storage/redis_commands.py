@@ -21,6 +21,7 @@ SCHEMA_VERSION = 1
 MOST = 1000  #: messages in one run of a script, which bounds how long the server is busy with it
 _HEAVY = 8 * 1024 * 1024  # bytes of bodies in one run
 FAR = 1 << 53  #: microseconds: later than anything, and still exact in a double
+_PAGE = 100  # dead letters that are fetched together
 _HEAD = struct.Struct(">dI")  # the beginning of a record: the timestamp, and the length of the headers
 _BOUNDS = ("capacity", "dead_capacity")
 
@@ -179,7 +180,7 @@ class QueueCommands:
     def pull(self, most: int, waits: bytes) -> Request:
         """Lease messages. waits: `no`, `wait` if the caller does when there is none, `crowd` if others do as well."""
         name = f"{next(self._numbers):012x}-{self._client}".encode()  # leases of one instant end in its order
-        return self._request("pull", _digits(min(most, MOST)), waits, name)
+        return self._request("pull", _digits(min(most, FAR)), waits, name)
 
     @staticmethod
     def overdue(reply: list[Any]) -> list[bytes] | None:
@@ -201,7 +202,7 @@ class QueueCommands:
 
     @staticmethod
     def more(reply: list[Any]) -> bool:
-        """Whether a pull stopped only because the messages were heavy."""
+        """Whether a pull stopped only because it would have kept the server busy for too long."""
         return bool(reply[Reply.BODY + 1])
 
     def ack(self, leases: Sequence[Lease]) -> Request:
@@ -272,7 +273,7 @@ class QueueCommands:
 
     def dead_letters(self, after: bytes) -> Request:
         """Some of the dead letters, those that died after the turn `after`."""
-        return self._request("dead", after, b"100")
+        return self._request("dead", after, _digits(_PAGE))
 
     def read_dead_letters(self, reply: list[Any]) -> tuple[list[DeadLetter], bytes]:
         """The letters, and the turn of the last, b"" if there are no more."""
@@ -285,7 +286,7 @@ class QueueCommands:
             times = int(first_at) / 1e6, int(last_at) / 1e6
             letters.append(DeadLetter(message, self._name, reason.decode(), text, trace, *times))
             last = turn
-        return letters, last
+        return letters, last if len(letters) == _PAGE else b""
 
     def stats(self) -> Request:
         """Count."""

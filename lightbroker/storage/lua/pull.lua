@@ -1,18 +1,21 @@
 -- READY -> LEASED, those that have been ready longest. ARGV: how many at most, 'no', 'wait' if the caller waits when
 -- there is none, or 'crowd' if others of its process wait as well; the name of this call.
--- The reply: 0 and the leases that have to be ended first; or the deadline, 1 if the messages were too heavy to take
--- all that was asked for, then each as receipt and record.
+-- The reply: 0 and the leases that have to be ended first; or the deadline, 1 if there are more than can be taken at
+-- once, then each message as receipt and record.
 --> head
 --> clock
 local most, waits, name = tonumber(ARGV[9]), ARGV[10], ARGV[11]
-local lease, FEW, HEAVY = tonumber(ARGV[6]), 100, 8388608 -- messages read together; bytes after which it is enough
+-- Messages that are read together, and messages and bytes after which it is enough for one call.
+local FEW, MANY, HEAVY = 100, 1000, 8388608
+local lease = tonumber(ARGV[6])
 local due_at = tonumber(call('HGET', meta, 'due')) or FAR
 local deadline = math.min(FAR, now + lease)
 local reply, size, bytes = {-1, 0, 0, notes, deadline, 0}, 6, 0
 
 local function take()
-  while most > 0 and bytes < HEAVY do
-    local popped = call('ZPOPMIN', ready, math.min(most, FEW))
+  local some = math.min(most, MANY)
+  while some > 0 and bytes < HEAVY do
+    local popped = call('ZPOPMIN', ready, math.min(some, FEW))
     local count = #popped / 2
     if count == 0 then
       return
@@ -30,14 +33,14 @@ local function take()
       reply[size + 1], reply[size + 2] = popped[2 * i], records[i]
       size, bytes = size + 2, bytes + #records[i]
     end
-    most = most - count
+    most, some = most - count, some - count
   end
 end
 
 if now < due_at and not again and not traced then
   take()
   if size > 6 and due_at <= deadline and call('EXISTS', pullers, pushers) == 0 and waits ~= 'crowd' then
-    reply[1], reply[6] = due_at - now, most > 0 and bytes >= HEAVY and 1 or 0
+    reply[1], reply[6] = due_at - now, most > 0 and call('EXISTS', ready) or 0
     return reply
   end
 end
@@ -81,4 +84,4 @@ if size > 6 then
   soonest = deadline
   made_ready = call('ZCARD', ready) -- who waits may have these
 end
-return finish(deadline, most > 0 and bytes >= HEAVY and 1 or 0, unpack(reply, 7))
+return finish(deadline, most > 0 and call('EXISTS', ready) or 0, unpack(reply, 7))
