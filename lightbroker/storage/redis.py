@@ -144,17 +144,16 @@ class RedisQueue:
     def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, blocked: bytes) -> None:
         """Push what is not in yet, as much as there is room for."""
         portions = self._commands.portions(messages[len(taken) :] if taken else messages)
-        if self._stops:  # what comes behind a message that found no room must not overtake it
-            for portion in portions:
-                slot = self._slot()
-                taken += self._commands.pushed(self._do(self._commands.push(portion, slot, delay, blocked)))
-                self._slots.append(slot)
-        else:
-            slots = [self._slot() for _ in portions]
-            pushes = (self._commands.push(portion, slot, delay, blocked) for portion, slot in zip(portions, slots))
-            for reply in self._link.call_all(pushes):
-                self._take_note(reply)
-                taken += self._commands.pushed(reply)
+        together = 1 if self._stops else len(portions)  # nothing may overtake a message that found no room
+        for start in range(0, len(portions), together):
+            batch = portions[start : start + together]
+            slots = [self._slot() for _ in batch]
+            requests = [self._commands.push(portion, slot, delay, blocked) for portion, slot in zip(batch, slots)]
+            for portion, reply in zip(batch, self._do_all(requests)):
+                entered = self._commands.pushed(reply)
+                taken += entered
+                if len(entered) < len(portion):
+                    return
             self._slots.extend(slots)
 
     def _slot(self) -> int:
@@ -225,8 +224,7 @@ class RedisQueue:
                 lost.append(delivery)
         portions = [leases[start : start + MOST] for start in range(0, len(leases), MOST)]
         requests = [self._commands.ack(portion) for portion in portions]
-        for request, portion, reply in zip(requests, portions, self._link.call_all(requests)):
-            self._take_note(reply)
+        for request, portion, reply in zip(requests, portions, self._do_all(requests)):
             lost += self._commands.late(request, reply, portion)
         return lost
 
@@ -308,12 +306,23 @@ class RedisQueue:
         return outcome.closed(self._name, draining=not self._closed)
 
     def _do(self, request: Request, patience: float | None = None) -> list[Any]:
-        reply = self._link.call(request, 0.0 if self._closed else patience)
-        self._take_note(reply)
-        return reply
+        return self._do_all((request,), patience)[0]
 
-    def _take_note(self, reply: list[Any]) -> None:
-        """Do what a reply asks for besides its answer."""
+    def _do_all(self, requests: Sequence[Request], patience: float | None = None) -> list[list[Any]]:
+        """Run scripts, and do what their replies ask for besides their answers."""
+        try:
+            replies = self._link.call_all(requests, 0.0 if self._closed else patience)
+        except BaseException as error:
+            if not isinstance(error, BrokerError) or any(request.again for request in requests):
+                self._line.rouse()  # perhaps that was asked for in a reply that was lost
+            raise
+        for request, reply in zip(requests, replies):
+            self._take_note(request, reply)
+        return replies
+
+    def _take_note(self, request: Request, reply: list[Any]) -> None:
+        if request.again:
+            self._line.rouse()
         if reply[Reply.WAIT] >= 0:
             self._remind(reply[Reply.WAIT] / 1e6)
         if reply[Reply.PULLERS] or reply[Reply.PUSHERS]:

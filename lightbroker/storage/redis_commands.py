@@ -90,7 +90,7 @@ class QueueCommands:
 
     def __init__(self, prefix: str, name: str, options: QueueOptions, clock: Clock, traced: bool, client: str) -> None:
         self._name, self._options, self._clock = name, options, clock
-        self._server_time = isinstance(clock, SystemClock)
+        self._server_time = type(clock) is SystemClock
         self._rng = random.Random(options.retry.seed)
         self.channel = f"{{{prefix}:{name}}}"  #: of news for all who wait
         self.own_channel = f"{self.channel}:{client}"  #: of calls for this process

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any, Protocol, TypeVar, cast
 
 from redis import exceptions
@@ -38,7 +37,7 @@ _OLDEST = (6, 2)
 TROUBLE = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
 _REFUSALS = exceptions.AuthenticationError, exceptions.AuthorizationError  # they are connection errors to redis-py
 _TRANSIENT = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.RedisClusterException, OSError)
-_TRANSIENT_SIGNS = ("BUSY ", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "LOADING")
+_NOT_NOW = (exceptions.ClusterError, exceptions.TryAgainError)  # answers of a cluster that changes, or heals
 _MEANINGS = (
     (("WRONGPASS", "NOAUTH", "invalid username-password", "Authentication"), "it does not take this user and password"),
     (("NOPERM", "NoPermission", "no permissions"), "the user may not do what the broker needs: its keys and channels"),
@@ -139,17 +138,20 @@ class RedisLink:
             self._cluster.nodes_manager.initialize()
 
     def call(self, request: Request, patience: float | None = None) -> list[Any]:
-        """Run a script and return its reply; raises StoreError if there is none within `patience` seconds."""
-        self.check_process()
-        return self.patiently(partial(self._run, (request,)), patience)[0]
+        """Run a script; its reply."""
+        return self.call_all((request,), patience)[0]
 
-    def call_all(self, requests: Iterable[Request], patience: float | None = None) -> list[list[Any]]:
-        """Run scripts one after the other, several of them on their way at a time; their replies."""
+    def call_all(self, requests: Sequence[Request], patience: float | None = None) -> list[list[Any]]:
+        """Run scripts one after the other, several of them on their way at a time; their replies.
+
+        Raises StoreError if there is none within `patience` seconds (None: half a minute), or it is an error.
+        """
         self.check_process()
+        if len(requests) == 1:
+            return self.patiently(partial(self._run, requests), patience)
         replies: list[list[Any]] = []
-        rest = iter(requests)
-        while batch := tuple(islice(rest, _TOGETHER)):
-            replies += self.patiently(partial(self._run, batch), patience)
+        for start in range(0, len(requests), _TOGETHER):
+            replies += self.patiently(partial(self._run, requests[start : start + _TOGETHER]), patience)
         return replies
 
     def check_process(self) -> None:
@@ -214,14 +216,14 @@ class RedisLink:
                 return step(until is not None)
             except TROUBLE as error:
                 transient = isinstance(error, _TRANSIENT) and not isinstance(error, _REFUSALS)
-                transient = transient or any(sign in str(error) for sign in _TRANSIENT_SIGNS)
+                transient = transient or isinstance(error, _NOT_NOW) or str(error).startswith("BUSY ")
+                if not transient or (until is not None and time.monotonic() >= until):
+                    raise self.explain(error) from error
                 if until is None:  # the first time, which is tried again at once: an old connection says nothing
                     until = time.monotonic() + (PATIENCE if patience is None else patience)
                     wait = 0.0
                 else:
                     wait, pause = pause * random.uniform(0.5, 1.0), min(2.0 * pause, longest)
-                if not transient or time.monotonic() >= until:
-                    raise self.explain(error) from error
             self._closing.wait(wait)
 
     def explain(self, error: BaseException | None) -> BrokerError:
