@@ -40,6 +40,12 @@ def library() -> Any:
     return redis
 
 
+def check() -> None:
+    """Raise Unavailable unless servers can be started and talked to here."""
+    library()
+    _program("redis-server", "redis-server")
+
+
 def _program(name: str, package: str) -> str:
     path = shutil.which(name)
     if path is None:
