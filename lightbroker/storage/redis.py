@@ -19,6 +19,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from queue import Empty
+from typing import Any
 
 from lightbroker.clock import Clock
 from lightbroker.errors import BrokerError, PushError, QueueClosed
@@ -95,11 +96,12 @@ class RedisQueue:
         self._link, self._listener, self._commands = link, listener, commands
         self._name, self._options, self._clock, self._note = name, options, clock, note
         self._refusing = self._closed = False
+        self._stops = options.capacity is not None and options.overflow in (Overflow.BLOCK, Overflow.REJECT)
         self._alarm = clock.alarm(self._tick)
         self._line = Line(commands.channel, commands.own_channel, self._look, self._remind)
         self._slots: deque[int] = deque()  # names for pushes, of which each is used by one at a time
         self._new_slots = count()
-        commands.opened(link.call(commands.open()).payload)
+        commands.opened(link.call(commands.open()))
         self._catch_up()
 
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
@@ -141,19 +143,18 @@ class RedisQueue:
 
     def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, blocked: bytes) -> None:
         """Push what is not in yet, as much as there is room for."""
-        portions = list(self._commands.portions(messages[len(taken) :]))
-        stops = self._options.capacity is not None and self._options.overflow in (Overflow.BLOCK, Overflow.REJECT)
-        together = 1 if stops else len(portions)  # what comes behind a message that found no room must not overtake it
-        while portions:
-            batch, portions = portions[:together], portions[together:]
-            slots = [self._slot() for _ in batch]
-            requests = [self._commands.push(portion, slot, delay, blocked) for portion, slot in zip(batch, slots)]
-            for portion, reply in zip(batch, self._link.call_all(requests)):
+        portions = self._commands.portions(messages[len(taken) :] if taken else messages)
+        if self._stops:  # what comes behind a message that found no room must not overtake it
+            for portion in portions:
+                slot = self._slot()
+                taken += self._commands.pushed(self._do(self._commands.push(portion, slot, delay, blocked)))
+                self._slots.append(slot)
+        else:
+            slots = [self._slot() for _ in portions]
+            pushes = (self._commands.push(portion, slot, delay, blocked) for portion, slot in zip(portions, slots))
+            for reply in self._link.call_all(pushes):
                 self._take_note(reply)
-                entered = self._commands.pushed(reply)
-                taken += entered
-                if len(entered) < len(portion):
-                    portions = []
+                taken += self._commands.pushed(reply)
             self._slots.extend(slots)
 
     def _slot(self) -> int:
@@ -274,7 +275,7 @@ class RedisQueue:
             if self._refusing:
                 raise self._closed_error()
             portion = None if chosen is None else chosen[start : start + MOST]
-            some, full = self._do(self._commands.redrive(most - moved, portion)).payload
+            some, full = self._do(self._commands.redrive(most - moved, portion))[Reply.BODY :]
             moved, start = moved + some, start + MOST
             if full or (chosen is None and some < MOST):
                 break
@@ -285,7 +286,7 @@ class RedisQueue:
     def purge(self) -> int:
         purged = 0
         while True:
-            some: int = self._do(self._commands.purge()).payload[0]
+            some: int = self._do(self._commands.purge())[Reply.BODY]
             purged += some
             if some < MOST:
                 return purged
@@ -308,27 +309,28 @@ class RedisQueue:
     def _closed_error(self) -> QueueClosed:
         return outcome.closed(self._name, draining=not self._closed)
 
-    def _do(self, request: Request, patience: float | None = None) -> Reply:
+    def _do(self, request: Request, patience: float | None = None) -> list[Any]:
         reply = self._link.call(request, 0.0 if self._closed else patience)
         self._take_note(reply)
         return reply
 
-    def _take_note(self, reply: Reply) -> None:
+    def _take_note(self, reply: list[Any]) -> None:
         """Do what a reply asks for besides its answer."""
-        if reply.wait >= 0:
-            self._remind(reply.wait / 1e6)
-        if reply.pullers or reply.pushers:
-            self._line.call(reply.pullers, reply.pushers)
+        if reply[Reply.WAIT] >= 0:
+            self._remind(reply[Reply.WAIT] / 1e6)
+        if reply[Reply.PULLERS] or reply[Reply.PUSHERS]:
+            self._line.call(reply[Reply.PULLERS], reply[Reply.PUSHERS])
         if self._note is not None:
-            at, words = self._clock.monotonic(), iter(word.decode() for word in reply.notes)
-            for id, attempt_, source, target, cause in zip(words, words, words, words, words):
-                self._note(at, id, source, target, int(attempt_), cause)
+            at, words = self._clock.monotonic(), iter(word.decode() for word in reply[Reply.NOTES])
+            for id, tried, source, target, cause in zip(words, words, words, words, words):
+                self._note(at, id, source, target, int(tried), cause)
 
     # What time does
 
     def _remind(self, seconds: float) -> None:
-        if not self._closed:
-            self._alarm.set(self._clock.monotonic() + seconds)
+        when = self._clock.monotonic() + seconds
+        if when < self._alarm.when and not self._closed:
+            self._alarm.set(when)
 
     def _tick(self) -> None:
         try:
@@ -347,9 +349,9 @@ class RedisQueue:
         """Move on what fell due, and call who can go on."""
         while not self._closed:
             reply = self._do(self._commands.tick(), patience)
-            if reply.payload:
-                self._end(reply.payload)
-            elif reply.wait != 0:
+            if overdue := reply[Reply.BODY :]:
+                self._end(overdue)
+            elif reply[Reply.WAIT] != 0:
                 return
 
     def _end(self, receipts: Sequence[bytes]) -> None:
