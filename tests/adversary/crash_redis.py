@@ -26,7 +26,7 @@ from tests.adversary.diary import Account, Worker, drain, open_queue
 from tests.redis_server import AOF_ALWAYS, AOF_EVERYSEC, RedisServer
 
 ROOT = Path(__file__).parents[2]
-WORKERS = 3
+WORKERS = 2
 SILENCE = 0.5  # seconds after which workers give a connection up, so that some pauses are longer
 LONGEST_PAUSE = 1.0  # seconds
 LONGEST_WORK = 0.3  # seconds between two events
