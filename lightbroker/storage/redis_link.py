@@ -1,4 +1,4 @@
-"""The connections of one process to a Redis server or cluster: requests, replies, and what trouble means.
+"""The connections of one process to a Redis server or cluster: requests go out, replies come back.
 
 A thread that has a request takes an idle connection, or makes one, and gives it back afterwards. When a connection
 breaks, the request is sent again, told that it may have been run before; the scripts make that harmless. Nobody knows
@@ -10,7 +10,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
@@ -22,6 +22,7 @@ from redis.retry import Retry
 
 from lightbroker.errors import BrokerError, QueueClosed, StoreError
 from lightbroker.storage.redis_scripts import Request
+from lightbroker.storage.redis_trouble import BROKEN, TROUBLE, explain, passing
 from lightbroker.storage.redis_url import Address
 
 T = TypeVar("T")
@@ -32,23 +33,6 @@ _SILENCE = 10.0  # seconds without an answer after which a connection is given u
 _PAUSE = 0.01, 1.0  # seconds between two tries, at first and at most
 _TOGETHER = 8  # requests that are on their way at the same time
 _OLDEST = (6, 2)
-
-#: What redis-py raises when a server cannot be reached or gives no answer.
-TROUBLE = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
-_REFUSALS = exceptions.AuthenticationError, exceptions.AuthorizationError  # they are connection errors to redis-py
-_TRANSIENT = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.RedisClusterException, OSError)
-_NOT_NOW = (exceptions.ClusterError, exceptions.TryAgainError)  # answers of a cluster that changes, or heals
-_MEANINGS = (
-    (("WRONGPASS", "NOAUTH", "invalid username-password", "Authentication"), "it does not take this user and password"),
-    (("NOPERM", "NoPermission", "no permissions"), "the user may not do what the broker needs: its keys and channels"),
-    (("OOM", "OutOfMemory", "maxmemory"), "it has no memory for more; nothing was changed; settle some or add some"),
-    (("READONLY", "ReadOnly", "read only replica"), "it is a replica, which takes no writes; name the primary"),
-    (("MISCONF",), "it cannot write to its disk and takes no more; nothing was changed"),
-    (("NOREPLICAS",), "it has too few replicas to take writes; nothing was changed"),
-    (("WRONGTYPE",), "another program has put something else into a key of the queue; choose another `?prefix=`"),
-    (("DB index", "SELECT is not allowed"), "it has no such database"),
-    (("BUSY ",), "another program's script has kept it busy"),
-)  # fmt: skip
 
 
 class Wire(Protocol):
@@ -178,7 +162,7 @@ class RedisLink:
                     answers[number] = self._read(connection)
         except BaseException as error:  # also an interrupt: what comes next on this connection belongs to nobody
             connection.disconnect()
-            if isinstance(error, _TRANSIENT):
+            if isinstance(error, BROKEN):
                 self._hang_up()  # the others lead to the same server
             raise
         self._idle.append(connection)
@@ -208,38 +192,25 @@ class RedisLink:
         Raises StoreError if that does not help within `patience` seconds (None: half a minute), or cannot.
         """
         until: float | None = None
-        pause, longest = _PAUSE
+        waits = pauses()
         while True:
             if self._closing.is_set():
                 raise QueueClosed("the broker is closed")
             try:
                 return step(until is not None)
             except TROUBLE as error:
-                transient = isinstance(error, _TRANSIENT) and not isinstance(error, _REFUSALS)
-                transient = transient or isinstance(error, _NOT_NOW) or str(error).startswith("BUSY ")
-                if not transient or (until is not None and time.monotonic() >= until):
+                if not passing(error) or (until is not None and time.monotonic() >= until):
                     raise self.explain(error) from error
                 if until is None:  # the first time, which is tried again at once: an old connection says nothing
                     until = time.monotonic() + (PATIENCE if patience is None else patience)
                     wait = 0.0
                 else:
-                    wait, pause = pause * random.uniform(0.5, 1.0), min(2.0 * pause, longest)
+                    wait = next(waits)
             self._closing.wait(wait)
 
     def explain(self, error: BaseException | None) -> BrokerError:
         """The error to raise for one of redis-py's."""
-        if isinstance(error, BrokerError):
-            return error
-        text = f"{type(error).__name__}: {error}"
-        for signs, meaning in _MEANINGS:
-            if any(sign in text for sign in signs):
-                return StoreError(f"Redis at {self._address}: {meaning} ({text})")
-        if isinstance(error, _TRANSIENT):
-            return StoreError(
-                f"Redis at {self._address} cannot be reached, or gives no answer; what was asked for last may have "
-                f"been done or not; see that it runs there and can be reached ({text})"
-            )
-        return StoreError(f"Redis at {self._address}: {text}")
+        return explain(self._address, error)
 
     def _hang_up(self) -> None:
         while self._idle:
@@ -256,7 +227,7 @@ class RedisLink:
             self._cluster.close()
 
 
-def pauses() -> Iterable[float]:
+def pauses() -> Iterator[float]:
     """How long to wait between tries to connect, in seconds: longer and longer, and never all at the same time."""
     pause, longest = _PAUSE
     while True:

@@ -30,8 +30,9 @@ from lightbroker.message import Message
 from lightbroker.policy import QueueOptions
 from lightbroker.storage.base import Reached
 from lightbroker.storage.redis_inbox import Inbox
-from lightbroker.storage.redis_link import TROUBLE, RedisLink, Wire
+from lightbroker.storage.redis_link import RedisLink, Wire
 from lightbroker.storage.redis_routes import Routes, bound, listening, read_group, write_options
+from lightbroker.storage.redis_trouble import TROUBLE
 
 log = logging.getLogger(__name__)
 
