@@ -30,7 +30,6 @@ SCHEMA_VERSION = 1
 MOST = 1000  #: messages in one run of a script, which bounds how long the server is busy with it
 _HEAVY = 8 * 1024 * 1024  # bytes of bodies in one run
 _PAGE = 100  # dead letters that are fetched together
-_BOUNDS = ("capacity", "dead_capacity")
 
 
 class QueueCommands:
@@ -46,9 +45,17 @@ class QueueCommands:
         self.channel = f"{{{prefix}:{name}}}"  #: of news for all who wait
         self.own_channel = f"{self.channel}:{client}"  #: of calls for this process
         self._client = client
-        bounds = bound(options.capacity), bound(options.dead_capacity)
-        policy, lease = options.overflow.value.encode(), digits(micros(options.lease))
-        self._scripts = QueueScripts(self.channel, (client.encode(), b"1" if traced else b"", *bounds, policy, lease))
+        self._scripts = QueueScripts(
+            self.channel,
+            {
+                "me": client.encode(),
+                "traced": b"1" if traced else b"",
+                "capacity": bound(options.capacity),
+                "dead_capacity": bound(options.dead_capacity),
+                "policy": options.overflow.value.encode(),
+                "lease": digits(micros(options.lease)),
+            },
+        )
         self._slots = f"{self.channel}:pushed:{client}:".encode()
         self._numbers = count(1)
         self._expired = self._error(outcome.lease_expired(options.lease), "")
@@ -71,11 +78,12 @@ class QueueCommands:
             return
         kind, *details = (word.decode() for word in reply[Reply.BODY :])
         if kind == "bounds":
-            pairs = zip(_BOUNDS, (self._options.capacity, self._options.dead_capacity), details)
+            mine = {"capacity": self._options.capacity, "dead_capacity": self._options.dead_capacity}
+            its = (None if int(detail) == FAR else int(detail) for detail in details)
             differing = ", ".join(
-                f"{bound}={mine!r} (Redis has {int(its) if its else None!r})"
-                for bound, mine, its in pairs
-                if mine != (int(its) if its else None)
+                f"{name}={value!r} (Redis has {other!r})"
+                for (name, value), other in zip(mine.items(), its)
+                if value != other
             )
             raise ValueError(
                 f"queue {self._name!r} is declared already, with other options: {differing}; to change them, stop "
@@ -245,8 +253,8 @@ class QueueCommands:
 
     def read_stats(self, reply: list[Any]) -> QueueStats:
         """The counts as the contract names them."""
-        _, _, ready, delayed, leased, dead, *counts = reply[Reply.BODY :]
-        return QueueStats(ready, delayed, leased, dead, self._options.capacity, *counts)
+        _, _, ready, delayed, leased, dead, turns, moves, *counts = reply[Reply.BODY :]
+        return QueueStats(ready, delayed, leased, dead, self._options.capacity, turns - moves, *counts)
 
     def check(self, reply: list[Any]) -> None:
         """Raise InvariantError if the law does not hold, or the counts do not fit the messages."""

@@ -143,7 +143,9 @@ class RedisQueue(QueueRuns):
             reply = self._do(self._commands.pull(most, waits))
             overdue = self._commands.overdue(reply)
             if overdue is None:
-                return self._commands.pulled(reply, self, deadline), self._commands.more(reply)
+                if deliveries := self._commands.pulled(reply, self, deadline):
+                    self._remind(self._options.lease)
+                return deliveries, self._commands.more(reply)
             self._end(overdue)
 
     def ack(self, delivery: Delivery) -> None:

@@ -11,13 +11,19 @@ _HEAD = struct.Struct(">dI")  # the beginning of a record: the timestamp, and th
 
 
 class Reply:
-    """What every script answers: where in the reply is what, before what the script is about."""
+    """What every script answers: where in the reply is what."""
+
+    ERRAND = 0  #: 0, or what the caller should do besides
+    BODY = 1  #: what the script is about
+
+
+class Errand:
+    """What a reply may ask for: where in it is what."""
 
     WAIT = 0  #: microseconds until something falls due that the caller should see to; -1 for nothing
     PULLERS = 1  #: how many of its threads that wait for a message should try again
     PUSHERS = 2  #: how many of those that wait for room
     NOTES = 3  #: id, delivery, from, to and cause of each transition, if the queue is traced
-    BODY = 4
 
 
 class Lease(Delivery):
@@ -44,8 +50,8 @@ def digits(number: int) -> bytes:
 
 
 def bound(value: int | None) -> bytes:
-    """A bound as an argument; empty for none."""
-    return b"" if value is None else b"%d" % value
+    """A bound as an argument; FAR for none."""
+    return b"%d" % (FAR if value is None else min(value, FAR))
 
 
 def pack(message: Message) -> bytes:

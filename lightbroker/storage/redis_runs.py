@@ -9,7 +9,7 @@ from lightbroker.errors import BrokerError
 from lightbroker.storage.base import Note
 from lightbroker.storage.redis_commands import QueueCommands
 from lightbroker.storage.redis_link import RedisLink
-from lightbroker.storage.redis_records import Reply
+from lightbroker.storage.redis_records import Errand, Reply
 from lightbroker.storage.redis_scripts import Request
 from lightbroker.storage.redis_wait import Line
 
@@ -46,12 +46,16 @@ class QueueRuns:
     def _take_note(self, request: Request, reply: list[Any]) -> None:
         if request.again:
             self._line.rouse()
-        if reply[Reply.WAIT] >= 0:
-            self._remind(reply[Reply.WAIT] / 1e6)
-        if reply[Reply.PULLERS] or reply[Reply.PUSHERS]:
-            self._line.call(reply[Reply.PULLERS], reply[Reply.PUSHERS])
+        if errand := reply[Reply.ERRAND]:
+            self._run_errand(*errand)
+
+    def _run_errand(self, wait: int, pullers: int, pushers: int, notes: list[bytes]) -> None:
+        if wait >= 0:
+            self._remind(wait / 1e6)
+        if pullers or pushers:
+            self._line.call(pullers, pushers)
         if self._note is not None:
-            at, words = self._clock.monotonic(), iter(word.decode() for word in reply[Reply.NOTES])
+            at, words = self._clock.monotonic(), iter(word.decode() for word in notes)
             for id, tried, source, target, cause in zip(words, words, words, words, words):
                 self._note(at, id, source, target, int(tried), cause)
 
@@ -81,7 +85,7 @@ class QueueRuns:
             reply = self._do(self._commands.tick(), patience)
             if overdue := reply[Reply.BODY :]:
                 self._end(overdue)
-            elif reply[Reply.WAIT] != 0:
+            elif reply[Reply.ERRAND][Errand.WAIT] != 0:
                 return
 
     def _end(self, receipts: Sequence[bytes]) -> None:
