@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry
+from tests import redis_server
 from tests.adversary.total_queue import switching_every
+from tests.support import Unavailable, miss
 
 
 @pytest.fixture
@@ -60,3 +62,12 @@ def switching(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run a test of threads a second time with the smallest switch interval; for `usefixtures`."""
     with switching_every(request.param):
         yield
+
+
+@pytest.fixture
+def redis_installed() -> None:
+    """For tests that start a Redis server of their own: skips them where there is none, or fails them in CI."""
+    try:
+        redis_server.check()
+    except Unavailable as error:
+        miss(error)

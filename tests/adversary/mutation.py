@@ -29,7 +29,8 @@ FULL = (
     *("tests/adversary/test_total_queue.py", "tests/adversary/test_model.py", "tests/storage/test_memory.py"),
     "tests/storage/test_waiting.py",
 )
-NOT_THESE = "not sqlite and not notices and not sees and not seen and not finds"  # other stores; tests of the tests
+# Other stores, and tests of the tests.
+NOT_THESE = "not sqlite and not redis and not notices and not sees and not seen and not finds"
 HANGS = 20.0  # seconds that one test may take
 LONGEST = 600.0  # seconds that all of them may take
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from lightbroker.lab import machine
 from tests.adversary import (
+    crash_redis,
     crash_sqlite,
     interrupt,
     interrupt_workers,
@@ -78,6 +79,22 @@ TORTURES: Mapping[str, Torture] = {
         ("violations",),
         "{messages:,} messages, {deliveries:,} deliveries, {lost} lost, {unexpected} unexpected",
     ),
+    **{
+        f"model_{store}": Torture(
+            partial(model_machine.run_over, store, 2_000, 100),
+            partial(model_machine.run_over, store, 20, 50),
+            (),
+        )
+        for store in ("sqlite", "redis")
+    },
+    **{
+        f"total_queue_{store}": Torture(
+            partial(total_queue.run_over, store, 1_000_000, epoch=50_000),
+            partial(total_queue.run_over, store, 5_000, epoch=5_000),
+            ("violations",),
+        )
+        for store in ("sqlite", "redis")
+    },
     "schedule": Torture(
         partial(schedule_races.run, 2),
         partial(schedule_races.run, 1, 200),
@@ -107,6 +124,11 @@ TORTURES: Mapping[str, Torture] = {
         partial(malformed.run, 500),
         malformed.FAULTS,
         "{requests:,} requests, {threads} threads and {descriptors} descriptors left",
+    ),
+    "crash_redis": Torture(
+        partial(crash_redis.run, 200),
+        partial(crash_redis.run, 6),
+        ("lost", "returned", "broken", "stalled"),
     ),
     "mutation": Torture(
         partial(_mutate, mutation.PATCHES, mutation.FULL),
