@@ -107,7 +107,9 @@ class Listener:
         assert task is not None
         self._connections.add(task)
         if len(self._connections) > _MOST_CONNECTIONS:
-            next(iter(self._idle), writer).transport.abort()
+            longest = next(iter(self._idle), writer)
+            self._idle.pop(longest, None)  # at once: the next to come must end another
+            longest.transport.abort()
         writer.transport.set_write_buffer_limits(0)  # so that `drain` waits until the client has taken everything
         try:
             while await self._exchange(reader, writer):
@@ -135,20 +137,18 @@ class Listener:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request and its response; whether another may follow."""
+        bodiless, last = False, True
         try:
             with self._waiting(writer, _REQUEST_TIME):
                 head = await reader.readuntil(b"\r\n\r\n")
             request = parse(head)
-            response, bodiless, last = await self._answer(request), request.method == "HEAD", request.last
+            bodiless, last = request.method == "HEAD", request.last
+            response = await self._answer(request)
         except asyncio.LimitOverrunError:
             reason = f"request line and headers may have {MAX_HEAD} bytes together"
-            response, bodiless, last = (
-                self._site.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason),
-                False,
-                True,
-            )
+            response = self._site.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason)
         except BadRequest as error:
-            response, bodiless, last = self._site.refuse(error.status, str(error)), False, True
+            response = self._site.refuse(error.status, str(error))
         with self._waiting(writer, _RESPONSE_TIME):
             writer.write(response.encode(bodiless=bodiless, last=last))
             await writer.drain()
