@@ -55,7 +55,7 @@ class Listener:
         self._sock, self._site, self._local = sock, site, local
         self._connections: set[asyncio.Task[None]] = set()
         self._idle: dict[asyncio.StreamWriter, None] = {}  # those who wait for their client, the longest first
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.SelectorEventLoop()
         self._loop.set_exception_handler(self._report)
         self._closing = asyncio.Event()
         self._reads: dict[Callable[[], Response], asyncio.Future[Response]] = {}
@@ -91,11 +91,13 @@ class Listener:
     async def _listen(self) -> None:
         server = await asyncio.start_server(self._serve, sock=self._sock, limit=MAX_HEAD)
         await self._closing.wait()
-        server.close()
-        while len(asyncio.all_tasks(self._loop)) > 1:  # also those that were accepted and have not begun
+        # Accept no more, but let what was accepted begin before it ends: a server that is closed would forget it open.
+        self._loop.remove_reader(self._sock)
+        while len(asyncio.all_tasks(self._loop)) > 1:
             for task in self._connections:
                 task.cancel()
             await asyncio.sleep(0)
+        server.close()
         await asyncio.sleep(0)  # a transport takes the loop another round to close
 
     def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
