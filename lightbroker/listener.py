@@ -55,7 +55,7 @@ class Listener:
         self._sock, self._site, self._local = sock, site, local
         self._connections: set[asyncio.Task[None]] = set()
         self._idle: dict[asyncio.StreamWriter, None] = {}  # those who wait for their client, the longest first
-        self._loop = asyncio.new_event_loop()
+        self._loop = asyncio.SelectorEventLoop()
         self._loop.set_exception_handler(self._report)
         self._closing = asyncio.Event()
         self._reads: dict[Callable[[], Response], asyncio.Future[Response]] = {}
@@ -91,11 +91,13 @@ class Listener:
     async def _listen(self) -> None:
         server = await asyncio.start_server(self._serve, sock=self._sock, limit=MAX_HEAD)
         await self._closing.wait()
-        server.close()
-        while len(asyncio.all_tasks(self._loop)) > 1:  # also those that were accepted and have not begun
+        # Accept no more, but let what was accepted begin before it ends: a server that is closed would forget it open.
+        self._loop.remove_reader(self._sock)
+        while len(asyncio.all_tasks(self._loop)) > 1:
             for task in self._connections:
                 task.cancel()
             await asyncio.sleep(0)
+        server.close()
         await asyncio.sleep(0)  # a transport takes the loop another round to close
 
     def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
@@ -107,7 +109,9 @@ class Listener:
         assert task is not None
         self._connections.add(task)
         if len(self._connections) > _MOST_CONNECTIONS:
-            next(iter(self._idle), writer).transport.abort()
+            longest = next(iter(self._idle), writer)
+            self._idle.pop(longest, None)  # at once: the next to come must end another
+            longest.transport.abort()
         writer.transport.set_write_buffer_limits(0)  # so that `drain` waits until the client has taken everything
         try:
             while await self._exchange(reader, writer):
@@ -135,20 +139,18 @@ class Listener:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request and its response; whether another may follow."""
+        bodiless, last = False, True
         try:
             with self._waiting(writer, _REQUEST_TIME):
                 head = await reader.readuntil(b"\r\n\r\n")
             request = parse(head)
-            response, bodiless, last = await self._answer(request), request.method == "HEAD", request.last
+            bodiless, last = request.method == "HEAD", request.last
+            response = await self._answer(request)
         except asyncio.LimitOverrunError:
             reason = f"request line and headers may have {MAX_HEAD} bytes together"
-            response, bodiless, last = (
-                self._site.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason),
-                False,
-                True,
-            )
+            response = self._site.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason)
         except BadRequest as error:
-            response, bodiless, last = self._site.refuse(error.status, str(error)), False, True
+            response = self._site.refuse(error.status, str(error))
         with self._waiting(writer, _RESPONSE_TIME):
             writer.write(response.encode(bodiless=bodiless, last=last))
             await writer.drain()

@@ -1,5 +1,6 @@
 """The server: what it answers, whom it refuses, and that nobody holds it up. `test_http.py` has what it can read."""
 
+import gc
 import json
 import logging
 import os
@@ -508,6 +509,24 @@ def test_closing_while_others_connect_logs_nothing(broker: Broker, caplog: pytes
         client.result()
     assert caplog.text == ""
     assert not threads()
+
+
+def test_closing_ends_those_that_were_accepted_at_that_moment(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    with MetricsServer(broker) as server:
+        busy = threading.Event()
+        inside = server._listener
+        assert inside is not None
+        inside._loop.call_soon_threadsafe(busy.wait, PATIENCE)
+        held = [connect(server) for _ in range(50)]
+        close = Call(server.close)
+        assert close.blocks()
+        busy.set()
+        close.result()
+    gc.collect()  # what was forgotten open is a warning, which is an error
+    for sock in held:
+        assert receive(sock) == b""
+        sock.close()
+    assert caplog.text == ""
 
 
 def test_it_may_outlive_and_precede_its_broker(clock: ManualClock) -> None:
