@@ -12,7 +12,8 @@ from functools import singledispatch
 import numpy as np
 
 from lightbroker.lab.handlers import Handler
-from lightbroker.lab.peers import LightBroker, QueueQueue, System
+from lightbroker.lab.peers.base import System
+from lightbroker.lab.peers.standard import LightBroker, QueueQueue
 
 
 class Log:

@@ -85,7 +85,7 @@ class RedisLink:
                 f"{self._address} drops what it likes when it is full (maxmemory-policy {told['maxmemory_policy']}), "
                 f"messages too; set it to noeviction"
             )
-        if told.get("redis_mode") == "cluster":
+        if told.get("cluster_enabled") == "1":
             # It finds the node and follows the slots when they move; to try again is `patiently`'s.
             self._cluster = RedisCluster(**self._options, ssl=self._address.tls, retry=Retry(NoBackoff(), 0))
 

@@ -56,6 +56,16 @@ def run(events: int, *, seed: int = 1) -> dict[str, Any]:
     return totals
 
 
+def sound(broker: Broker) -> bool:
+    """Whether the law holds."""
+    try:
+        broker.check()
+    except InvariantError as error:
+        print(error, file=sys.stderr)
+        return False
+    return True
+
+
 class Ordeal:
     """A server with one setting, workers, and what happens to them."""
 
@@ -78,15 +88,11 @@ class Ordeal:
                 for event in islice(happen, events):
                     time.sleep(self.rng.uniform(0.0, LONGEST_WORK))
                     event()
-                    try:
-                        broker.check()
-                    except InvariantError as error:
-                        print(error, file=sys.stderr)
-                        broken += 1
+                    broken += not sound(broker)
                     stalled += self.idle()
                 self.dismiss()
                 left = drain(queue)
-                broker.check()
+                broken += not sound(broker)
         account = Account()
         for diary in self.folder.glob("*.diary"):
             account.read(diary.read_text())

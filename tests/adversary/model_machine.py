@@ -19,9 +19,14 @@ from lightbroker import (
     Retry,
 )
 from lightbroker.policy import QueueOptions
+<<<<<<< HEAD
 from tests.adversary.model import Item, Lease, ModelQueue
 from tests.adversary.model_run import CountingMachine, drive
 from tests.stores import fresh_urls
+=======
+from tests.adversary.model import Item, Lease, ModelQueue, SharedModelQueue
+from tests.stores import STORES, fresh_urls
+>>>>>>> redis
 
 # Quarters of a second: binary fractions, so that sums are exact and many events fall on the same instant.
 TIMES = st.sampled_from([0.25, 0.5, 1.0, 2.0])
@@ -52,6 +57,11 @@ class QueueMachine(CountingMachine):
     """Subclass it with another `open_broker` for another store."""
 
     open_broker: ClassVar[Callable[[ManualClock], Broker]] = staticmethod(lambda clock: Broker(clock=clock))
+<<<<<<< HEAD
+=======
+    model_queue: ClassVar[type[ModelQueue]] = ModelQueue
+    seen: ClassVar[Counter[str]] = Counter()  #: what was called how often, and how it ended
+>>>>>>> redis
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +76,7 @@ class QueueMachine(CountingMachine):
         self.clock = ManualClock(100.0)
         self.broker = self.open_broker(self.clock)
         self.queue = self.broker.queue("q", **{name: getattr(options, name) for name in vars(options)})
-        self.model = ModelQueue(options, 100.0)
+        self.model = self.model_queue(options, 100.0)
 
     def both(self, real: Callable[[], Any], model: Callable[[], Any]) -> tuple[Any, Any] | None:
         """Call both; they return, or raise the same error. Return what they returned."""
@@ -283,5 +293,6 @@ def run_over(store: str, examples: int, steps: int) -> dict[str, Any]:
 
         class Machine(QueueMachine):
             open_broker = staticmethod(lambda clock: Broker(fresh(), clock=clock))
+            model_queue = SharedModelQueue if STORES[store].durable else ModelQueue
 
         return run(examples, steps, Machine)
