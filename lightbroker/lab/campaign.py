@@ -146,9 +146,10 @@ def _tell(console: Console, found: Results, folder: Path | None) -> bool:
     select = Select(found.runs, found.seed)
     for twin in (config for config in _configs(found) if config.twin):
         same = {**asdict(twin), "twin": False}
-        if common := select.blocks(**same).keys() & select.blocks(**asdict(twin)).keys():
-            floor = noise_floor(select.blocks(**same), select.blocks(**asdict(twin)), found.seed)
-            console.print(f"  noise floor (A/A over {len(common)} blocks): a factor of {floor:.2f} is noise")
+        first, second = select.blocks(**same), select.blocks(**asdict(twin))
+        if blocks := first.keys() & second.keys():
+            floor = noise_floor(first, second, found.seed)
+            console.print(f"  noise floor (A/A over {len(blocks)} blocks): a factor of {floor:.2f} is noise")
     faults = [run for run in found.runs if not run.sound]
     for run in faults:
         console.print(f"  UNSOUND {_name(run.config)}, block {run.block}: {run.error or run.measurement}", markup=False)
