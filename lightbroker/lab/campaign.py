@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lightbroker.lab import experiment, machine
+from lightbroker.lab.bars import Select
 from lightbroker.lab.bench import METHOD
 from lightbroker.lab.experiments import Experiment, expected_seconds, experiments
 from lightbroker.lab.results import Config, Results, Run
-from lightbroker.lab.stats import agree, median_interval
+from lightbroker.lab.stats import agree, median_interval, noise_floor
 
 DATA = Path("figures/data")
 _SAME = ("cpu", "cores_usable", "kernel", "python", "python_build", "gil", "libraries", "commit")
@@ -142,6 +143,13 @@ def _tell(console: Console, found: Results, folder: Path | None) -> bool:
         value = f"{median(values):,.4g} {unit}" if values else "no value"
         note = "" if len(values) == len(runs) else f"  ({len(values)} of {len(runs)} runs valid)"
         console.print(f"  {_name(config)}: {value}{note}", highlight=False, soft_wrap=True)
+    select = Select(found.runs, found.seed)
+    for twin in (config for config in _configs(found) if config.twin):
+        same = {**asdict(twin), "twin": False}
+        first, second = select.blocks(**same), select.blocks(**asdict(twin))
+        if blocks := first.keys() & second.keys():
+            floor = noise_floor(first, second, found.seed)
+            console.print(f"  noise floor (A/A over {len(blocks)} blocks): a factor of {floor:.2f} is noise")
     faults = [run for run in found.runs if not run.sound]
     for run in faults:
         console.print(f"  UNSOUND {_name(run.config)}, block {run.block}: {run.error or run.measurement}", markup=False)

@@ -33,4 +33,5 @@ def heat(seconds: NDArray[np.float64], latency_us: NDArray[np.float64]) -> dict[
     rows = np.logspace(*_DECADES, (_DECADES[1] - _DECADES[0]) * _ROWS_PER_DECADE + 1)
     columns = np.linspace(0.0, float(seconds.max(initial=1e-9)), _COLUMNS + 1)
     counts, _, _ = np.histogram2d(latency_us.clip(rows[0], rows[-1]), seconds, bins=(rows, columns))
-    return {"heat_us": rows.tolist(), "heat_s": columns.tolist(), "heat": counts.ravel().tolist()}
+    cells: list[float] = [int(count) for count in counts.ravel()]  # most are 0, which is shorter than 0.0
+    return {"heat_us": rows.tolist(), "heat_s": columns.tolist(), "heat": cells}

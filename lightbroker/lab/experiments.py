@@ -103,10 +103,11 @@ def _open(rate: float, share: float, system: str = LIGHT, *, seconds: float = 2.
 
 
 def _rates(share: float) -> list[list[Config]]:
-    stick = [replace(_open(rate, share, system), curves=system == LIGHT) for rate in RATES for system in (LIGHT, QUEUE)]
+    # Poisson, as the theory beside it assumes.
+    stick = [replace(_open(rate, share, system), arrivals="poisson") for rate in RATES for system in (LIGHT, QUEUE)]
     # The service time that the theory's curve takes: one message in as many seconds as the saturated system needs.
     ceiling = replace(_closed(LIGHT, share, 100), producers=1)
-    twin = replace(_open(10_000, share), curves=True, twin=True)
+    twin = replace(_open(10_000, share), arrivals="poisson", twin=True)
     return [[*stick, ceiling, twin]]
 
 

@@ -107,7 +107,7 @@ def hockey(found: Results) -> Figure:
         f"At {TAIL_RATE:,} messages/s the p99 is {duration(kept)}; "
         f"saturated, the same system passes {short(ceiling)} messages/s"
     )
-    note = f"open loop from the planned time, 1 producer, 100 consumers, {found.repetitions} runs"
+    note = f"Poisson arrivals, 1 producer, 100 consumers, {found.repetitions} runs"
     return hockey_stick(loads, title, caption(found.machine, note), theory, (TAIL_RATE, _PROMISE_US))
 
 
@@ -119,7 +119,7 @@ def omission(found: Results) -> Figure:
         f"The same server, the same pauses: p99 is {duration(open_.value or 0)} from the planned time, "
         f"{duration(closed.value or 0)} if the client waits for its answers"
     )
-    note = f"theory for the open loop: {duration(theory)}; of {found.repetitions} runs the one with the median p99"
+    note = f"theory for the open loop: {duration(theory)}; the median of {found.repetitions} runs"
     ladders = {"open loop": _ladder(open_), "closed loop": _ladder(closed)}
     return percentiles(ladders, title, caption(found.machine, note))
 
@@ -129,9 +129,12 @@ def pauses(found: Results) -> Figure:
     run = _typical(found, scenario="open")
     curves = run.curves
     rows = np.asarray(curves["heat"]).reshape(len(curves["heat_us"]) - 1, -1)
-    late = rows[np.asarray(curves["heat_us"][:-1]) >= 0.01 * PAUSE_S * 1e6].sum() / rows.sum()
-    pause, period = duration(PAUSE_S * 1e6), duration(10 * PAUSE_S * 1e6)
-    title = f"A server that pauses {pause} in every {period} delays {late:.0%} of its messages"
+    pause, period, long = PAUSE_S * 1e6, PAUSE_S * 1e7, PAUSE_S * 1e5
+    late = rows[np.asarray(curves["heat_us"][1:]) > long].sum() / rows.sum()
+    title = (
+        f"A server that pauses {duration(pause)} in every {duration(period)} makes {late:.0%} of its messages wait "
+        f"for more than {duration(long)}"
+    )
     note = "open loop, 1,000 messages/s from the planned time"
     return heat_map(curves["heat_s"], curves["heat_us"], curves["heat"], title, caption(found.machine, note))
 
@@ -140,13 +143,13 @@ def arrivals(found: Results) -> Figure:
     """Percentiles for each shape of the arrivals."""
     shapes = list(dict.fromkeys(run.config.arrivals for run in found.runs))
     runs = {shape: _typical(found, arrivals=shape) for shape in sorted(shapes)}
-    worst = max(runs, key=lambda shape: runs[shape].value or 0)
+    worst = max(set(runs) - {"constant"}, key=lambda shape: runs[shape].value or 0)
     rate = next(run.config.rate for run in found.runs)
     title = (
-        f"At the same {rate:,.0f} messages/s the p99 is {duration(runs['constant'].value or 0)} if arrivals are "
-        f"constant and {duration(runs[worst].value or 0)} if they are {worst}"
+        f"At the same {rate:,.0f} messages/s the p99 of constant arrivals is {duration(runs['constant'].value or 0)}, "
+        f"of the shape {worst} {duration(runs[worst].value or 0)}"
     )
-    note = f"open loop, 1 producer, 100 consumers, of {found.repetitions} runs the one with the median p99"
+    note = f"open loop, 100 consumers, the median of {found.repetitions} runs"
     ladders = {shape: _ladder(run) for shape, run in runs.items()}
     return percentiles(ladders, title, caption(found.machine, note), _PROMISE_US)
 
@@ -160,11 +163,11 @@ def neighbour(found: Results) -> Figure:
         (name for name in runs if name not in ("alone", "a thread computes")), key=lambda each: runs[each].value or 0
     )
     title = (
-        f"A neighbour that computes raises the p99 from {duration(alone)} to {duration(busy)}; "
+        f"The p99 is {duration(alone)} alone and {duration(busy)} beside a thread that computes; "
         f"{best}: {duration(runs[best].value or 0)}"
     )
     late = sum(run.invalid is not None for run in runs.values())
-    note = f"open loop, 1,000 messages/s, of {found.repetitions} runs the one with the median p99"
+    note = f"open loop, 1,000 messages/s, the median of {found.repetitions} runs"
     if late:
         note += f"; {late} of {len(runs)} could not keep the plan"
     ladders = {name: _ladder(run) for name, run in sorted(runs.items())}
@@ -232,7 +235,7 @@ def _ladder(run: Measurement) -> Ladder:
 
 def _beside(config: Config) -> str:
     if config.switch_interval_s is not None:
-        return f"with a switch interval of {duration(config.switch_interval_s * 1e6)}"
+        return f"switch interval {duration(config.switch_interval_s * 1e6)}"
     names = {"none": "alone", "computing": "a thread computes", "yielding": "if it yields each 0.1 ms"}
     return names.get(config.neighbour, "in a process of its own")
 

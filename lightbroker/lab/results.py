@@ -119,7 +119,7 @@ class Bench:
 
     def write(self, path: Path) -> None:
         """Write JSON, through a file beside `path`, so that an interrupted bench leaves the older results alone."""
-        _write(path, self.SCHEMA, asdict(self))
+        _replace(path, json.dumps({"schema": self.SCHEMA, **asdict(self)}, indent=1, allow_nan=False) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> "Bench":
@@ -148,8 +148,11 @@ class Results:
     runs: list[Run]
 
     def write(self, path: Path) -> None:
-        """Write JSON, through a file beside `path`, so that an interruption leaves the older results alone."""
-        _write(path, self.SCHEMA, asdict(self))
+        """Write JSON, a run a line, through a file beside `path`: an interruption leaves the older results alone."""
+        data = {"schema": self.SCHEMA, **asdict(self)}
+        runs = ",\n".join(json.dumps(run, allow_nan=False, separators=(",", ":")) for run in data.pop("runs"))
+        head = json.dumps(data, allow_nan=False, indent=1).removesuffix("\n}")
+        _replace(path, f'{head},\n "runs": [\n{runs}\n]}}\n')
 
     @classmethod
     def read(cls, path: Path) -> "Results":
@@ -160,10 +163,10 @@ class Results:
             raise ValueError(f"{path} is not a file of experiment results: {error}") from error
 
 
-def _write(path: Path, schema: str, data: dict[str, Any]) -> None:
+def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps({"schema": schema, **data}, indent=1, allow_nan=False) + "\n")
+    part.write_text(text)
     part.replace(path)
 
 

@@ -114,8 +114,10 @@ def test_the_quick_scale_prints_and_leaves_no_file(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(experiment, "run", faked)
     monkeypatch.setenv("LIGHTBROKER_SCALE", "quick")
-    assert campaign.main(["--only", "neighbour", "recorder"]) == 0
-    assert "What does a neighbour" in capsys.readouterr().out
+    assert campaign.main(["--only", "consumers", "neighbour"]) == 0
+    text = capsys.readouterr().out
+    assert "What does a neighbour" in text
+    assert "noise floor (A/A over 1 blocks): a factor of 1.00 is noise" in text
     assert list(tmp_path.iterdir()) == []
 
 

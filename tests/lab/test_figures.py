@@ -64,7 +64,7 @@ def test_every_figure_is_drawn_from_its_file(
         ("consumers", "LightBroker passes 200k messages/s and queue.Queue 20k: 10 times"),
         ("handlers", "100 consumers do the work of 100 if"),
         ("hockey-stick", "the p99 is 200 µs; saturated, the same system passes 200k messages/s"),
-        ("neighbour", "from 201 µs to 2.01 ms"),
+        ("neighbour", "201 µs alone and 2.01 ms beside"),
     ],
 )
 def test_a_title_holds_the_number_of_the_file(name: str, number: str) -> None:

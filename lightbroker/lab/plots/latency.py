@@ -48,23 +48,24 @@ def percentiles(ladders: Mapping[str, Ladder], title: str, caption: str, promise
     latency to draw as a line.
     """
     figure, (axes,) = frame(title, caption)
-    labels = []
+    labels, samples = [], {ladder.samples for ladder in ladders.values()}
+    alike = len(samples) == 1
     for (name, ladder), colour in zip(ladders.items(), COLOURS, strict=False):
         nines = -np.log10(1 - np.asarray(ladder.percents[:-1]) / 100)
         axes.plot(nines, ladder.latencies[:-1], color=colour)
         maximum, last = ladder.latencies[-1], float(nines[-1])
         axes.plot([last, last + 0.25], [ladder.latencies[-2], maximum], ":", color=colour, linewidth=1.4)
         axes.plot(last + 0.25, maximum, "o", markerfacecolor="white", color=colour)
-        text = f"{name}\nmax {duration(maximum)}\nn = {ladder.samples:,}"
+        text = f"{name}\nmax {duration(maximum)}" + ("" if alike else f", n = {ladder.samples:,}")
         labels.append(Label(last + 0.25, ladder.latencies[-2], text, colour))
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.06)
     reach = max(label.x for label in labels)
-    axes.set_xlim(0, reach * 1.36)
+    axes.set_xlim(0, reach * 1.42)
     ticks = [0, -np.log10(0.5), *range(1, int(reach) + 1)]
     axes.set_xticks(ticks, ["0", "50", *(f"{100 * (1 - 10.0**-nine):.10g}" for nine in range(1, int(reach) + 1))])
-    axes.set_xlabel("percentile (each 9 is ten times rarer)")
+    axes.set_xlabel("percentile (each 9 is ten times rarer" + (f"; n = {samples.pop():,} each)" if alike else ")"))
     axes.set_ylabel("latency, log scale")
     axes.yaxis.set_major_formatter(DURATION)
     axes.yaxis.set_minor_formatter(NullFormatter())
@@ -176,7 +177,7 @@ def hockey_stick(
         axes.plot(rate, high * (1.15 + 0.3 * COLOURS.index(colour)), "x", color=colour, markeredgewidth=2)
     left, right = axes.get_xlim()
     ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
-    axes.set_xlim(left, right * (right / left) ** 0.25)
+    axes.set_xlim(left, right * (right / left) ** 0.2)
     axes.set_xticks(ticks)
     if promise is not None:
         rate, latency = promise
