@@ -3,9 +3,12 @@
     stats.py          percentiles that the sample supports, bootstrap intervals, paired ratios
     machine.py        what the numbers were measured on
     audit.py          numbered bodies, and what became of them: lost, duplicated, unknown
-    peers.py aio.py   the systems under test and what each promises
+    process.py        the measuring process itself: its collector and its memory
+    peers/            the systems under test and what each promises
     load.py           closed loop (peak throughput) and open loop (latency from the planned time)
     results.py        one run's configuration and measurement; the JSON file that figures are drawn from
+    crowd.py          producers and consumers in processes of their own
+    exchange.py       what is measured of any peer: one process, several, a deep queue
     scenarios.py      what one process measures
     worker.py         the process: a configuration in, a measurement out
     experiment.py     fresh processes in seeded random order, with a jitter canary beside them

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightbroker.lab.audit import make_bodies, numbers
-from lightbroker.lab.peers import STOP, Record, System
+from lightbroker.lab.peers.base import STOP, Record, System
 
 _LEAD_NS = 100_000_000  # between starting the threads and the first planned send
 _NEVER_RECEIVED = 0

@@ -15,7 +15,8 @@ class Config:
     """What one process measures.
 
     messages: how many, `warmup` included where it is cut from the same run; capacity: of the queue, None is unbounded;
-    rate: offered load in messages/s; twin: the second of an A/A pair, the same system under a second name.
+    rate: offered load in messages/s; twin: the second of an A/A pair, the same system under a second name; batch:
+    messages for each call.
     """
 
     scenario: str
@@ -27,6 +28,7 @@ class Config:
     consumers: int = 1
     rate: float | None = None
     twin: bool = False
+    batch: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bench:
-    """Everything that a figure or a reader needs: how it was measured, on what, every run, and the bars."""
+    """Everything that a figure or a reader needs: how it was measured, on what, every run, and the bars.
+
+    skipped: systems that could not be measured here, with the reason.
+    """
 
     scale: str
     seed: int
@@ -95,6 +100,7 @@ class Bench:
     promises: dict[str, dict[str, Any]]
     runs: list[Run]
     bars: list[Bar]
+    skipped: dict[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write JSON, through a file beside `path`, so that an interrupted bench leaves the older results alone."""
