@@ -17,9 +17,7 @@ class AsyncioQueue(System):
     """
 
     name = "asyncio.Queue"
-    promises = Promises(
-        bounded=True, across_threads=False, note="one event loop only; task_done only counts; a taken message is gone"
-    )
+    promises = Promises(bounded=True, across_threads=False, note="one event loop only; a taken message is gone")
 
     def __init__(self, capacity: int | None = None) -> None:
         self._loop = asyncio.new_event_loop()

@@ -20,7 +20,7 @@ class Beanstalkd(Peer):
         lease=True,
         dead_letters=True,
         across_processes=True,
-        note="who releases a job counts its tries; jobs are buried and kicked by hand; here without its log",
+        note="after the time to run; jobs are released, buried and kicked by hand; no log here",
     )
 
     def __init__(self, port: int) -> None:

@@ -12,9 +12,7 @@ from lightbroker.lab.peers.base import Peer, Promises, Record
 class Bridge(Peer):
     """`put`, `get`, `task_done` of the threads' side."""
 
-    promises = Promises(
-        bounded=True, note="between threads and an event loop; task_done only counts; a taken message is gone"
-    )
+    promises = Promises(bounded=True, note="joins threads and an event loop; task_done only counts")
     queue: Any
 
     def cycle(self, bodies: Sequence[bytes], record: Record) -> None:

@@ -50,9 +50,7 @@ class DramatiqStub(DramatiqPeer):
     """Its broker in memory, which is made for tests."""
 
     name = "dramatiq stub"
-    promises = Promises(
-        retry=True, dead_letters=True, note="for tests; an ack only counts; what a dead worker took is gone"
-    )
+    promises = Promises(retry=True, dead_letters=True, note="a task queue's broker for tests; an ack only counts")
 
     def __init__(self) -> None:
         super().__init__(StubBroker())
@@ -72,7 +70,7 @@ class DramatiqRedis(DramatiqPeer, Stored):
         retry=True,
         dead_letters=True,
         across_processes=True,
-        note="a dead worker's messages come back when its heartbeat is 60 s old; here without a file",
+        note="when a worker's heartbeat is 60 s old; a server that writes no file here",
     )
     server = REDIS
 

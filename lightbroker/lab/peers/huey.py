@@ -45,7 +45,7 @@ class HueyMemory(HueyPeer):
     """In memory."""
 
     name = "huey memory"
-    promises = Promises(retry=True, note="a task that was dequeued is gone if its worker dies")
+    promises = Promises(retry=True, note="a task queue")
 
     def __init__(self) -> None:
         super().__init__(MemoryHuey(results=False))
@@ -80,7 +80,7 @@ class HueySqlite(HueyStored):
         retry=True,
         durable=True,
         across_processes=True,
-        note="a task that was dequeued is gone if its worker dies; SQLite's default, synchronous=full",
+        note="a task queue; synchronous=full, SQLite's default",
     )
 
     def __init__(self, address: str) -> None:
@@ -98,9 +98,7 @@ class HueyRedis(HueyStored):
     """On a Redis server."""
 
     name = "huey Redis"
-    promises = Promises(
-        retry=True, across_processes=True, note="a task that was dequeued is gone if its worker dies; without a file"
-    )
+    promises = Promises(retry=True, across_processes=True, note="a task queue; a server that writes no file here")
     server = REDIS
 
     def __init__(self, address: str) -> None:

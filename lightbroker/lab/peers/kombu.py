@@ -12,9 +12,7 @@ class Kombu(Peer):
 
     name = "kombu memory"
     library = "kombu"
-    promises = Promises(
-        ack=True, note="unacked messages are not restored; what is requeued comes again without a limit; unbounded"
-    )
+    promises = Promises(ack=True, note="freed by basic_recover in the same process; requeues without a limit")
 
     def __init__(self) -> None:
         self._connection = Connection("memory://")

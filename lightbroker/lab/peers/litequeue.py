@@ -21,7 +21,7 @@ class Litequeue(Stored):
         dead_letters=True,
         durable=True,
         across_processes=True,
-        note="locked messages are found and freed by hand; synchronous=normal; rows stay until pruned",
+        note="freed by list_locked and retry; synchronous=normal; rows stay until pruned",
     )
 
     def __init__(self, address: str) -> None:

@@ -66,7 +66,7 @@ class NatsCore(NatsPeer):
 
     name = "NATS core"
     promises = Promises(
-        bounded=True, across_processes=True, note="at most once, to who is subscribed; a slow subscriber loses messages"
+        bounded=True, across_processes=True, note="to who is subscribed; a slow subscriber loses messages"
     )
 
     async def _subscribe(self) -> None:
@@ -93,7 +93,7 @@ class JetStream(NatsPeer):
         lease=True,
         retry=True,
         across_processes=True,
-        note="acks are not confirmed and late ones are honoured; what is given up stays in the stream; here in memory",
+        note="a stream in memory; late acks are honoured; acks are not confirmed here",
     )
 
     async def _subscribe(self) -> None:

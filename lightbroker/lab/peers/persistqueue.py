@@ -18,8 +18,8 @@ class PersistQueue(Stored):
         ack=True,
         dead_letters=True,
         durable=True,
-        note="unacked rows come back when the file is opened again; SQLite's default, synchronous=full; acked rows "
-        "stay until cleared, and each get passes over them",
+        note="freed when the file is opened again; synchronous=full, SQLite's default; acked rows stay until cleared, "
+        "and every get passes over them",
     )
 
     def __init__(self, address: str) -> None:

@@ -27,7 +27,7 @@ class RabbitMQ(Peer):
         lease=True,
         dead_letters=True,
         across_processes=True,
-        note="comes back when the connection ends or after 30 min; requeued without a limit; here transient messages",
+        note="when the connection ends, or after 30 min; requeues without a limit; transient messages here",
     )
 
     def __init__(self, port: int) -> None:

@@ -39,7 +39,7 @@ class RedisList(RedisPeer):
     """A list: RPUSH, BLPOP."""
 
     name = "Redis list"
-    promises = Promises(across_processes=True, batches=True, note="what is popped is gone; here without a file")
+    promises = Promises(across_processes=True, batches=True, note="a server that writes no file here")
 
     def send(self, bodies: Sequence[bytes]) -> None:
         """RPUSH, with as many as there are."""
@@ -66,7 +66,7 @@ class RedisStream(RedisPeer):
         ack=True,
         across_processes=True,
         batches=True,
-        note="what is pending is claimed by hand (XAUTOCLAIM); entries stay until trimmed; here without a file",
+        note="freed by XAUTOCLAIM; entries stay until trimmed; a server that writes no file here",
     )
 
     def __init__(self, address: str) -> None:

@@ -128,7 +128,7 @@ class SimpleQueue(System):
     """`queue.SimpleQueue`, the floor for a queue between Python threads."""
 
     name = "queue.SimpleQueue"
-    promises = Promises(note="run unbounded only; a taken message is gone")
+    promises = Promises(note="has no bound; a taken message is gone")
 
     def __init__(self, capacity: int | None = None) -> None:
         if capacity is not None:
