@@ -10,13 +10,14 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from lightbroker.clock import Clock, SystemClock
-from lightbroker.errors import QueueClosed, check_count, check_name
+from lightbroker.errors import QueueClosed, StoreError, check_count, check_name
 from lightbroker.message import Delivery, Message, Transition
+from lightbroker.pattern import check_topic
 from lightbroker.policy import Overflow, QueueOptions, Retry
 from lightbroker.queue import DeadLetterQueue, Queue, check_push, check_timeout
 from lightbroker.storage.base import QueueStats, Store
 from lightbroker.storage.memory import MemoryStore
-from lightbroker.topic import Subscription, SubscriptionStats, Topics, check_topic
+from lightbroker.topic import Subscription, SubscriptionStats, Topics
 from lightbroker.worker import WorkerPool, check_pool
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,18 @@ def open_store(url: str) -> Store:
         from lightbroker.storage import sqlite
 
         return sqlite.open_store(url)
-    raise ValueError(f"store: no store for {url!r}; use 'memory://', 'sqlite:///path.db' or pass a Store")
+    if scheme in ("redis", "rediss"):
+        try:
+            from lightbroker.storage import redis
+        except ImportError as error:
+            raise StoreError(
+                f"store: Redis needs a client library: pip install 'lightbroker[redis]' ({error})"
+            ) from error
+
+        return redis.open_store(url)
+    raise ValueError(
+        f"store: no store for {url!r}; use 'memory://', 'sqlite:///path.db', 'redis://host:6379/0' or pass a Store"
+    )
 
 
 @dataclass(frozen=True)
@@ -52,8 +64,9 @@ class BrokerStats:
 class Broker:
     """Queues to work off, topics to listen to; threads may share one broker. Closing it needs no open queue.
 
-    store: a URL ("memory://", "sqlite:///path.db") or a `Store`; clock: where time comes from (None: the machine's);
-    trace: how many transitions `trace` remembers, 0 for none.
+    store: a URL ("memory://", "sqlite:///path.db", "redis://host:6379/0") or a `Store`; clock: where time comes from
+    (None: the machine's, or the server's that keeps the queues); trace: how many transitions `trace` remembers, 0 for
+    none.
     """
 
     def __init__(self, store: str | Store = "memory://", *, clock: Clock | None = None, trace: int = 0) -> None:
