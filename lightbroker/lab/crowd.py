@@ -12,11 +12,13 @@ from contextlib import closing
 from functools import partial
 from multiprocessing.synchronize import Barrier, Event
 from threading import BrokenBarrierError
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lightbroker.lab.peers.base import Stored
 from lightbroker.lab.peers.catalogue import load
-from lightbroker.lab.results import Config
+
+if TYPE_CHECKING:  # each process loads this module, and would load numpy with that one
+    from lightbroker.lab.results import Config
 
 _PATIENCE = 60.0  # seconds until all must have opened the peer
 _gate: Barrier  # set in each process by `_join`
@@ -31,7 +33,7 @@ class Found(NamedTuple):
     warmup: int
 
 
-def run(config: Config, address: str, bodies: Sequence[bytes]) -> Found:
+def run(config: "Config", address: str, bodies: Sequence[bytes]) -> Found:
     """Pass `bodies` through the system at `address`; the settings are those of the configuration."""
     size = config.producers + config.consumers
     warmup = config.warmup // size

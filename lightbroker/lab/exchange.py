@@ -13,7 +13,7 @@ from lightbroker.lab.results import Config, Measurement
 
 SHALLOW = 1_000  #: messages queued in the queue that a deep one is compared with
 _PULLS = 100  # timed together
-_DEPTH_NS = 500_000_000  # of pulls from each queue
+_DEPTH_NS = 200_000_000  # of pulls from each queue
 
 
 def process(config: Config) -> Measurement:

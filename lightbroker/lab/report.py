@@ -147,8 +147,10 @@ def _bars(bench: Bench) -> Table:
 def _name(config: Config) -> str:
     rate = "" if config.rate is None else f" at {config.rate:,.0f}/s"
     bound = "" if config.capacity is None else f" bounded at {config.capacity:,}"
-    shape = f" {config.producers} x {config.consumers}" if config.scenario in ("closed", "open") else ""
-    return f"{config.scenario}{shape}{bound}{rate}"
+    crowd = config.scenario in ("closed", "open", "processes")
+    shape = f" {config.producers} x {config.consumers}" if crowd else ""
+    batch = "" if config.batch == 1 else f" in batches of {config.batch}"
+    return f"{config.scenario}{shape}{bound}{rate}{batch}"
 
 
 def _median(found: Sequence[dict[str, float | None]], name: str) -> float | None:

@@ -1,10 +1,10 @@
 """`lightbroker bench --storage`: the stores beside other queues that outlive a process, and the bars of the stores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from statistics import median
 
 from rich.console import Console
+from rich.table import Table
 
 from lightbroker.lab import report
 from lightbroker.lab.bars import Select, weigh
@@ -121,7 +121,9 @@ def _deep(select: Select, name: str) -> Bar:
     bar = weigh(f"{_store(name)}, a pull with {_QUEUED:,} queued / {SHALLOW:,}", 1.5, "ratio", found)
     queued = {run.config.messages for run in select.runs_of(scenario="depth", system=name)}
     if queued and queued != {_QUEUED}:
-        return replace(bar, measured=None, low=None, high=None, met=None, verdict=f"only {min(queued):,} queued")
+        return replace(
+            bar, measured=None, low=None, high=None, met=None, verdict=f"not measured: only {min(queued):,} queued"
+        )
     return bar
 
 
@@ -130,30 +132,36 @@ def _store(name: str) -> str:
 
 
 def show(console: Console, bench: Bench) -> None:
-    """Cycles per second, the pulls of a deep queue, what each guarantees, and the bars."""
+    """What each guarantees, full cycles per second, the pulls from a deep queue, and the bars."""
     select = Select(bench.runs, bench.seed)
     console.print(report.promises(bench))
-    table = report.empty_table(
-        "Full cycles/s, 100-byte bodies", "", "1 process", "batches of 100", "4 processes", "batches of 100",
-        caption=report.RANGE,
-    )  # fmt: skip
-    for name in bench.promises:
+    for table in (_cycles(select, bench.promises), _pulls(select, bench.promises)):
+        if table.row_count:
+            console.print(table)
+    report.close(console, bench)
+
+
+def _cycles(select: Select, names: Iterable[str]) -> Table:
+    headings = ("", "one process", "batches of 100", "four processes", "batches of 100")
+    table = report.empty_table("Full cycles, thousand/s, 100-byte bodies", *headings, caption=report.RANGE)
+    for name in names:
         cells = []
         for scenario, batch in _COLUMNS:
             values = select.values(scenario=scenario, system=name, batch=batch)
-            cells.append(report.spread([1e6 / value for value in values] if scenario == "process" else values))
-        if set(cells) != {"-"}:
+            cells.append(report.spread([1e3 / value if scenario == "process" else value / 1e3 for value in values]))
+        if set(cells) != {report.spread([])}:
             table.add_row(name, *cells)
-    if table.row_count:
-        console.print(table)
-    pulls = report.empty_table("A pull, one at a time: µs", "", f"{SHALLOW:,} queued", "queued", "µs", "times")
-    for name in bench.promises:
+    return table
+
+
+def _pulls(select: Select, names: Iterable[str]) -> Table:
+    headings = ("", f"with {SHALLOW:,} queued", "with", "queued", "times")
+    table = report.empty_table("A pull, one at a time: µs", *headings, caption=report.RANGE)
+    for name in names:
         found = [measurement for _, measurement in select.measurements(scenario="depth", system=name)]
         if found:
-            queued = max(run.config.messages for run in select.runs_of(scenario="depth", system=name))
-            times = [median(each.details[key] or 0.0 for each in found) for key in ("shallow_us", "deep_us")]
-            few, many = map(report.number, times)
-            pulls.add_row(name, few, f"{queued:,}", many, report.spread([each.value or 0.0 for each in found]))
-    if pulls.row_count:
-        console.print(pulls)
-    report.close(console, bench)
+            [queued] = {run.config.messages for run in select.runs_of(scenario="depth", system=name)}
+            few, many = ([each.details[key] or 0.0 for each in found] for key in ("shallow_us", "deep_us"))
+            times = select.values(scenario="depth", system=name)
+            table.add_row(name, report.spread(few), report.spread(many), f"{queued:,}", report.spread(times))
+    return table
