@@ -46,7 +46,7 @@ _MESSAGES = {
     "Redis stream": 5_000,
     "NATS core": 8_000,
     "NATS JetStream": 4_000,
-    "beanstalkd": 8_000,
+    "beanstalkd": 12_000,
     "RabbitMQ": 3_000,
 }
 
@@ -73,7 +73,7 @@ def show(console: Console, bench: Bench) -> None:
     """One table for each kind of promise, the strongest first."""
     select = Select(bench.runs, bench.seed)
     for title, names in _groups(bench):
-        table = report.empty_table(title, "", "µs a message", f"times {LIGHT}", "also", "note", left=3)
+        table = report.empty_table(title, "", "µs a message", f"times {LIGHT}", "also promises", "note", left=3)
         cost = {name: select.estimate(select.values(system=name)) for name in names}
         for name in sorted(names, key=lambda name: cost[name] or (float("inf"),)):
             times = select.ratio({"system": name}, {"system": LIGHT})

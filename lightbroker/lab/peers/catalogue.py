@@ -1,7 +1,7 @@
 """All peers by name. A module, and with it a library, is loaded when its peer is chosen; what is missing is named."""
 
 import shutil
-from importlib import import_module
+from importlib import import_module, metadata
 
 from lightbroker.lab.peers.base import Peer
 
@@ -31,6 +31,7 @@ _PEERS = {
     "RabbitMQ": "rabbitmq.RabbitMQ",
 }
 NAMES = tuple(_PEERS)
+_INSTALL = "is not installed: pip install 'lightbroker[peers]'"
 
 
 class Unavailable(Exception):
@@ -49,7 +50,17 @@ def load(name: str) -> type[Peer]:
     except ModuleNotFoundError as error:
         if str(error.name).startswith("lightbroker"):
             raise
-        raise Unavailable(str(error.name), "is not installed: pip install 'lightbroker[peers]'") from error
+        raise Unavailable(str(error.name), _INSTALL) from error
+    if found.library is not None and not _installed(found.library):
+        raise Unavailable(found.library, _INSTALL)
     if found.server is not None and shutil.which(found.server) is None:
         raise Unavailable(found.server, "is not on the PATH")
     return found
+
+
+def _installed(library: str) -> bool:
+    try:
+        metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
