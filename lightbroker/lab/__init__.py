@@ -14,7 +14,10 @@
     experiment.py     fresh processes in seeded random order, with a jitter canary beside them
     plan.py bars.py   which runs the bench makes, and what they have to reach
     report.py         the tables on the terminal
+    study.py          one experiment of the bench: its runs, its bars and its tables
+    comparison.py     LightBroker beside what people use instead
+    storage.py        the stores beside other queues that outlive a process
     bench.py          the command line
 
-Needs numpy and rich: `pip install 'lightbroker[lab]'`.
+Needs numpy and rich: `pip install 'lightbroker[lab]'`; the peers need `pip install 'lightbroker[peers]'`.
 """
