@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -15,7 +16,8 @@ from lightbroker.message import Delivery, Message, Transition
 from lightbroker.pattern import check_topic
 from lightbroker.policy import Overflow, QueueOptions, Retry
 from lightbroker.queue import DeadLetterQueue, Queue, check_push, check_timeout
-from lightbroker.storage.base import QueueStats, Store
+from lightbroker.shared_topic import SharedTopics
+from lightbroker.storage.base import QueueStats, SharedStore, Store
 from lightbroker.storage.memory import MemoryStore
 from lightbroker.topic import Subscription, SubscriptionStats, Topics
 from lightbroker.worker import WorkerPool, check_pool
@@ -80,7 +82,10 @@ class Broker:
         self._tracing = bool(trace)
         self._queues: dict[str, Queue] = {}
         self._pools: list[WorkerPool] = []
-        self._topics = Topics(self.clock)
+        if isinstance(self._store, SharedStore):
+            self._topics: Topics = SharedTopics(self.clock, self._store, self._open_bound)
+        else:
+            self._topics = Topics(self.clock)
         self._lock = threading.Lock()
         self._draining = self._closed = False
 
@@ -125,6 +130,9 @@ class Broker:
                 self._queues[name] = queue
             return queue
 
+    def _open_bound(self, name: str, options: QueueOptions) -> Queue:
+        return self._known(name) or self._open(name, options)
+
     def _known(self, name: str) -> Queue | None:
         try:
             return self._queues.get(name)
@@ -164,7 +172,11 @@ class Broker:
         return self._named(queue).dead_letters
 
     def publish(self, topic: str, body: object, headers: Mapping[str, str] | None = None) -> int:
-        """Offer a message to everyone who listens to `topic`; returns how many copies were accepted."""
+        """Offer a message to everyone who listens to `topic`; returns how many copies were accepted.
+
+        Over Redis, other processes listen too: a process that was sent to counts as one copy, whatever its subscribers
+        make of it. See `SharedTopics`.
+        """
         if self._draining:
             raise QueueClosed("the broker is closed")
         return self._topics.publish(topic, body, headers)
@@ -189,7 +201,10 @@ class Broker:
         return self._topics.subscribe(pattern, group, QueueOptions(capacity, overflow))
 
     def bind(self, pattern: str, queue: str) -> None:
-        """Push what is published to topics that match `pattern` into a queue: with acks, retries and dead letters."""
+        """Push what is published to topics that match `pattern` into a queue: with acks, retries and dead letters.
+
+        Over Redis, whatever process publishes pushes one copy, and goes on to do so when this broker is closed.
+        """
         check_topic(pattern, wildcards=True)  # first: a wrong pattern must declare no queue
         if self._draining:
             raise QueueClosed("the broker is closed")
@@ -249,8 +264,9 @@ class Broker:
         self._topics.close()
         for queue in queues:
             queue.store.close()
-            if held := queue.stats().held:
-                log.warning("closed with %d messages left in queue %s", held, queue.name)
+            with suppress(StoreError):  # it is away, and keeps what it has
+                if held := queue.stats().held:
+                    log.warning("closed with %d messages left in queue %s", held, queue.name)
         self._store.close()
         self._closed = True
 

@@ -2,12 +2,13 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from queue import Empty
 from types import MappingProxyType, TracebackType
+from typing import Any
 
 from lightbroker.clock import Clock
 from lightbroker.errors import QueueClosed, QueueEmpty, QueueFull, check_name
@@ -110,12 +111,13 @@ class _Group:
 class Topics:
     """Who gets what: subscribers and bound queues by pattern, and for each topic seen lately those that match.
 
-    A subscriber lives in this process and is
-    delivered to at most once, so its buffer is in memory, whatever store the broker's queues are in.
+    A subscriber is delivered to at most once, so its buffer is in memory, whatever store the broker's queues are in.
+    `SharedTopics` adds subscribers in other processes.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._store = MemoryStore()
+        self._offer: Callable[[Message, Sequence[MemoryQueue]], int] = self._store.offer
         self._clock = clock
         self._lock = threading.Lock()
         self._groups: dict[tuple[str, str | int], _Group] = {}
@@ -159,10 +161,16 @@ class Topics:
             buffers, queues = self._route(topic)
         kept = MappingProxyType({**check_headers(headers), "topic": topic})
         message = Message(next(self._ids), data, self._clock.time(), 1, kept)
-        copies = self._store.offer(message, buffers)
+        copies = self._offer(message, buffers)
+        if queues:
+            copies += self._push(message, queues)
+        return copies
+
+    def _push(self, message: Message, queues: Iterable[Queue]) -> int:
+        copies = 0
         for queue in queues:
             with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
-                copies += queue.push(data, headers=kept) is not None
+                copies += queue.push(message.body, headers=message.headers) is not None
         return copies
 
     def stats(self) -> tuple[SubscriptionStats, ...]:
@@ -194,8 +202,11 @@ class Topics:
                 shared.buffer.close()
 
     def _changed(self) -> None:
-        self._patterns = Patterns((key[0], to) for key, to in (*self._groups.items(), *self._bound.items()))
+        self._patterns = Patterns(self._targets())
         self._routes = {}  # a new dict: a publish that is under way keeps what it looked up
+
+    def _targets(self) -> Iterator[tuple[str, Any]]:
+        return ((key[0], target) for key, target in (*self._groups.items(), *self._bound.items()))
 
     def _route(self, topic: str) -> tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]:
         with self._lock:

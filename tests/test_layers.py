@@ -15,13 +15,15 @@ ROOT = Path(lightbroker.__file__).parent
 LAYOUT = [
     *("errors", "clock", "message", "pattern", "policy"),
     *("storage.base", "storage"),
-    *("queue", "topic", "worker", "broker"),
+    *("queue", "topic", "shared_topic", "worker", "broker"),
     *("metrics", "server"),
     *("watcher", "demo", "terminal", "__main__"),
     "lab",
 ]
 CORE = LAYOUT[: LAYOUT.index("metrics")]
-CLIENTS = {("storage.redis_link", "redis"), ("storage.redis_wait", "redis")}  # loaded only with a store that needs them
+CLIENTS = {
+    (f"storage.redis_{part}", "redis") for part in ("link", "wait", "inbox", "topics")
+}  # loaded with their store
 ALLOWED = {("broker", "storage"), ("__main__", "lab")}  # a store is loaded when a URL names it; the command is last
 
 

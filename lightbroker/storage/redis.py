@@ -14,11 +14,12 @@ may do more than it tells.
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import count
 from queue import Empty
+from typing import Any
 
 from lightbroker.clock import Clock
 from lightbroker.errors import BrokerError, PushError, QueueClosed
@@ -29,6 +30,7 @@ from lightbroker.storage.base import Note, QueueStats
 from lightbroker.storage.redis_commands import FAR, MOST, Lease, QueueCommands, Reply, client_name
 from lightbroker.storage.redis_link import RedisLink
 from lightbroker.storage.redis_scripts import Request
+from lightbroker.storage.redis_topics import RedisRelay
 from lightbroker.storage.redis_url import read_url
 from lightbroker.storage.redis_wait import Line, Listener
 from lightbroker.storage.waiting import attempt
@@ -67,6 +69,10 @@ class RedisStore:
         listener = self._listeners.setdefault(place, Listener(self._link, commands.channel))
         return RedisQueue(self._link, listener, commands, name, options, clock, note)
 
+    def relay(self, receive: Callable[[Message, tuple[str, str] | None], None]) -> RedisRelay:
+        """The relay of this process; see `SharedStore`."""
+        return RedisRelay(self._link, self._prefix, self._client, receive)
+
     def close(self) -> None:
         """Close the connections."""
         for listener in self._listeners.values():
@@ -90,11 +96,12 @@ class RedisQueue:
         self._link, self._listener, self._commands = link, listener, commands
         self._name, self._options, self._clock, self._note = name, options, clock, note
         self._refusing = self._closed = False
+        self._stops = options.capacity is not None and options.overflow in (Overflow.BLOCK, Overflow.REJECT)
         self._alarm = clock.alarm(self._tick)
         self._line = Line(commands.channel, commands.own_channel, self._look, self._remind)
         self._slots: deque[int] = deque()  # names for pushes, of which each is used by one at a time
         self._new_slots = count()
-        commands.opened(link.call(commands.open()).payload)
+        commands.opened(link.call(commands.open()))
         self._catch_up()
 
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
@@ -136,19 +143,18 @@ class RedisQueue:
 
     def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, blocked: bytes) -> None:
         """Push what is not in yet, as much as there is room for."""
-        portions = list(self._commands.portions(messages[len(taken) :]))
-        stops = self._options.capacity is not None and self._options.overflow in (Overflow.BLOCK, Overflow.REJECT)
-        together = 1 if stops else len(portions)  # what comes behind a message that found no room must not overtake it
-        while portions:
-            batch, portions = portions[:together], portions[together:]
-            slots = [self._slot() for _ in batch]
-            requests = [self._commands.push(portion, slot, delay, blocked) for portion, slot in zip(batch, slots)]
-            for portion, reply in zip(batch, self._link.call_all(requests)):
+        portions = self._commands.portions(messages[len(taken) :] if taken else messages)
+        if self._stops:  # what comes behind a message that found no room must not overtake it
+            for portion in portions:
+                slot = self._slot()
+                taken += self._commands.pushed(self._do(self._commands.push(portion, slot, delay, blocked)))
+                self._slots.append(slot)
+        else:
+            slots = [self._slot() for _ in portions]
+            pushes = (self._commands.push(portion, slot, delay, blocked) for portion, slot in zip(portions, slots))
+            for reply in self._link.call_all(pushes):
                 self._take_note(reply)
-                entered = self._commands.pushed(reply)
-                taken += entered
-                if len(entered) < len(portion):
-                    portions = []
+                taken += self._commands.pushed(reply)
             self._slots.extend(slots)
 
     def _slot(self) -> int:
@@ -197,9 +203,7 @@ class RedisQueue:
             reply = self._do(self._commands.pull(most, waits))
             overdue = self._commands.overdue(reply)
             if overdue is None:
-                deliveries = self._commands.pulled(reply, self, deadline)
-                full = len(deliveries) == MOST or self._commands.more(reply)
-                return deliveries, full and len(deliveries) < most
+                return self._commands.pulled(reply, self, deadline), self._commands.more(reply)
             self._end(overdue)
 
     def ack(self, delivery: Delivery) -> None:
@@ -269,7 +273,7 @@ class RedisQueue:
             if self._refusing:
                 raise self._closed_error()
             portion = None if chosen is None else chosen[start : start + MOST]
-            some, full = self._do(self._commands.redrive(most - moved, portion)).payload
+            some, full = self._do(self._commands.redrive(most - moved, portion))[Reply.BODY :]
             moved, start = moved + some, start + MOST
             if full or (chosen is None and some < MOST):
                 break
@@ -280,7 +284,7 @@ class RedisQueue:
     def purge(self) -> int:
         purged = 0
         while True:
-            some: int = self._do(self._commands.purge()).payload[0]
+            some: int = self._do(self._commands.purge())[Reply.BODY]
             purged += some
             if some < MOST:
                 return purged
@@ -303,27 +307,28 @@ class RedisQueue:
     def _closed_error(self) -> QueueClosed:
         return outcome.closed(self._name, draining=not self._closed)
 
-    def _do(self, request: Request, patience: float | None = None) -> Reply:
+    def _do(self, request: Request, patience: float | None = None) -> list[Any]:
         reply = self._link.call(request, 0.0 if self._closed else patience)
         self._take_note(reply)
         return reply
 
-    def _take_note(self, reply: Reply) -> None:
+    def _take_note(self, reply: list[Any]) -> None:
         """Do what a reply asks for besides its answer."""
-        if reply.wait >= 0:
-            self._remind(reply.wait / 1e6)
-        if reply.pullers or reply.pushers:
-            self._line.call(reply.pullers, reply.pushers)
+        if reply[Reply.WAIT] >= 0:
+            self._remind(reply[Reply.WAIT] / 1e6)
+        if reply[Reply.PULLERS] or reply[Reply.PUSHERS]:
+            self._line.call(reply[Reply.PULLERS], reply[Reply.PUSHERS])
         if self._note is not None:
-            at, words = self._clock.monotonic(), iter(word.decode() for word in reply.notes)
-            for id, attempt_, source, target, cause in zip(words, words, words, words, words):
-                self._note(at, id, source, target, int(attempt_), cause)
+            at, words = self._clock.monotonic(), iter(word.decode() for word in reply[Reply.NOTES])
+            for id, tried, source, target, cause in zip(words, words, words, words, words):
+                self._note(at, id, source, target, int(tried), cause)
 
     # What time does
 
     def _remind(self, seconds: float) -> None:
-        if not self._closed:
-            self._alarm.set(self._clock.monotonic() + seconds)
+        when = self._clock.monotonic() + seconds
+        if when < self._alarm.when and not self._closed:
+            self._alarm.set(when)
 
     def _tick(self) -> None:
         try:
@@ -342,9 +347,9 @@ class RedisQueue:
         """Move on what fell due, and call who can go on."""
         while not self._closed:
             reply = self._do(self._commands.tick(), patience)
-            if reply.payload:
-                self._end(reply.payload)
-            elif reply.wait != 0:
+            if overdue := reply[Reply.BODY :]:
+                self._end(overdue)
+            elif reply[Reply.WAIT] != 0:
                 return
 
     def _end(self, receipts: Sequence[bytes]) -> None:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from itertools import count
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from lightbroker.clock import Clock, SystemClock
 from lightbroker.errors import InvariantError, LeaseLost, StoreError
@@ -21,23 +21,19 @@ SCHEMA_VERSION = 1
 MOST = 1000  #: messages in one run of a script, which bounds how long the server is busy with it
 _HEAVY = 8 * 1024 * 1024  # bytes of bodies in one run
 FAR = 1 << 53  #: microseconds: later than anything, and still exact in a double
+_PAGE = 100  # dead letters that are fetched together
 _HEAD = struct.Struct(">dI")  # the beginning of a record: the timestamp, and the length of the headers
 _BOUNDS = ("capacity", "dead_capacity")
 
 
-class Reply(NamedTuple):
-    """What every script answers."""
+class Reply:
+    """What every script answers: where in the reply is what, before what the script is about."""
 
-    wait: int  #: microseconds until something falls due that the caller should see to; -1 for nothing
-    pullers: int  #: how many of its threads that wait for a message should try again
-    pushers: int  #: how many of those that wait for room
-    notes: list[Any]
-    payload: list[Any]
-
-
-def read_reply(words: list[Any]) -> Reply:
-    """Take a reply apart."""
-    return Reply(words[0], words[1], words[2], words[3], words[4:])
+    WAIT = 0  #: microseconds until something falls due that the caller should see to; -1 for nothing
+    PULLERS = 1  #: how many of its threads that wait for a message should try again
+    PUSHERS = 2  #: how many of those that wait for room
+    NOTES = 3  #: id, delivery, from, to and cause of each transition, if the queue is traced
+    BODY = 4
 
 
 class Lease(Delivery):
@@ -49,7 +45,7 @@ class Lease(Delivery):
 
     @property
     def receipt(self) -> str:
-        """The turn that the queue gave to this lease alone, who took it, and the message."""
+        """The call that made this lease, its place among those made together, and the message."""
         return self.key.decode()
 
 
@@ -102,6 +98,7 @@ class QueueCommands:
         bounds = _bound(options.capacity), _bound(options.dead_capacity)
         policy, lease = options.overflow.value.encode(), _digits(micros(options.lease))
         self._scripts = QueueScripts(self.channel, (client.encode(), b"1" if traced else b"", *bounds, policy, lease))
+        self._slots = f"{self.channel}:pushed:{client}:".encode()
         self._numbers = count(1)
         self._expired = self._error(outcome.lease_expired(options.lease), "")
 
@@ -117,11 +114,11 @@ class QueueCommands:
         """Make the queue, or find it."""
         return self._request("open", _digits(SCHEMA_VERSION))
 
-    def opened(self, words: list[Any]) -> None:
+    def opened(self, reply: list[Any]) -> None:
         """Raise what speaks against using the queue: ValueError for other bounds, else StoreError."""
-        if not words:
+        if len(reply) == Reply.BODY:
             return
-        kind, *details = (word.decode() for word in words)
+        kind, *details = (word.decode() for word in reply[Reply.BODY :])
         if kind == "bounds":
             pairs = zip(_BOUNDS, (self._options.capacity, self._options.dead_capacity), details)
             differing = ", ".join(
@@ -157,42 +154,43 @@ class QueueCommands:
         return self._request(
             "push",
             *(_digits(next(self._numbers)), _digits(micros(delay)), ttl, blocked, *pairs),
-            extra=(f"{self.channel}:pushed:{self._client}:{slot}".encode(),),
+            extra=(b"%b%d" % (self._slots, slot),),
         )
 
     @staticmethod
-    def pushed(reply: Reply) -> list[bool]:
+    def pushed(reply: list[Any]) -> list[bool]:
         """Which of the first messages were kept; there is no room for the others."""
-        return [letter == b"1"[0] for letter in reply.payload[0]]
+        return [letter == b"1"[0] for letter in reply[Reply.BODY]]
 
     @staticmethod
-    def portions(messages: Sequence[Message]) -> Iterable[Sequence[Message]]:
+    def portions(messages: Sequence[Message]) -> list[Sequence[Message]]:
         """Cut a batch into pieces for one run of a script each."""
-        first = size = 0
+        if len(messages) == 1:
+            return [messages]
+        cuts, size = [0], 0
         for position, message in enumerate(messages):
             size += len(message.body)
-            if position > first and (position - first >= MOST or size > _HEAVY):
-                yield messages[first:position]
-                first, size = position, len(message.body)
-        if first < len(messages):
-            yield messages[first:]
+            if position - cuts[-1] >= MOST or (size > _HEAVY and position > cuts[-1]):
+                cuts.append(position)
+                size = len(message.body)
+        return [messages[cut:end] for cut, end in zip(cuts, [*cuts[1:], len(messages)]) if cut < end]
 
     # Pulling and settling
 
     def pull(self, most: int, waits: bytes) -> Request:
         """Lease messages. waits: `no`, `wait` if the caller does when there is none, `crowd` if others do as well."""
-        name = f"{self._client}-{next(self._numbers)}".encode()
-        return self._request("pull", _digits(min(most, MOST)), waits, name)
+        name = f"{next(self._numbers):012x}-{self._client}".encode()  # leases of one instant end in its order
+        return self._request("pull", _digits(min(most, FAR)), waits, name)
 
     @staticmethod
-    def overdue(reply: Reply) -> list[bytes] | None:
+    def overdue(reply: list[Any]) -> list[bytes] | None:
         """The leases that have to be ended before something can be pulled; None if it was."""
-        return reply.payload[1:] if reply.payload[0] == 0 else None
+        return reply[Reply.BODY + 1 :] if reply[Reply.BODY] == 0 else None
 
     @staticmethod
-    def pulled(reply: Reply, store: Settler, deadline: float) -> list[Delivery]:
+    def pulled(reply: list[Any], store: Settler, deadline: float) -> list[Delivery]:
         """The deliveries; `deadline` is theirs by the broker's clock."""
-        until, _, *words = reply.payload
+        until, _, *words = reply[Reply.BODY :]
         leases: list[Delivery] = []
         pairs = iter(words)
         for receipt, record in zip(pairs, pairs):
@@ -203,18 +201,18 @@ class QueueCommands:
         return leases
 
     @staticmethod
-    def more(reply: Reply) -> bool:
-        """Whether a pull stopped only because the messages were heavy."""
-        return bool(reply.payload[1])
+    def more(reply: list[Any]) -> bool:
+        """Whether a pull stopped only because it would have kept the server busy for too long."""
+        return bool(reply[Reply.BODY + 1])
 
     def ack(self, leases: Sequence[Lease]) -> Request:
         """Ack at most MOST."""
         return self._request("ack", *(lease.key for lease in leases))
 
     @classmethod
-    def late(cls, request: Request, reply: Reply, leases: Sequence[Lease]) -> list[Lease]:
+    def late(cls, request: Request, reply: list[Any], leases: Sequence[Lease]) -> list[Lease]:
         """Those whose ack came too late."""
-        now, *lost = reply.payload
+        now, *lost = reply[Reply.BODY :]
         return [leases[at - 1] for at in lost if not cls._settled_before(request, int(now), leases[at - 1])]
 
     def nack(self, lease: Lease, error: str, trace: str, delay: float | None) -> Request:
@@ -246,9 +244,9 @@ class QueueCommands:
         """Keep a lease for `seconds` from now."""
         return self._request("extend", lease.key, _digits(micros(seconds)))
 
-    def settled(self, request: Request, reply: Reply, lease: Lease) -> int:
+    def settled(self, request: Request, reply: list[Any], lease: Lease) -> int:
         """What the reply says of a lease that held; raises LeaseLost if it did not."""
-        now, held = map(int, reply.payload)
+        now, held = map(int, reply[Reply.BODY :])
         if not held and not self._settled_before(request, now, lease):
             raise self.lost(lease)
         return held
@@ -275,12 +273,12 @@ class QueueCommands:
 
     def dead_letters(self, after: bytes) -> Request:
         """Some of the dead letters, those that died after the turn `after`."""
-        return self._request("dead", after, b"100")
+        return self._request("dead", after, _digits(_PAGE))
 
-    def read_dead_letters(self, reply: Reply) -> tuple[list[DeadLetter], bytes]:
+    def read_dead_letters(self, reply: list[Any]) -> tuple[list[DeadLetter], bytes]:
         """The letters, and the turn of the last, b"" if there are no more."""
         letters, last = [], b""
-        words = iter(reply.payload)
+        words = iter(reply[Reply.BODY :])
         for turn, id, record, failure in zip(words, words, words, words):
             first_at, last_at, attempts, reason, error = failure.split(b" ", 4)
             message = _message(id, int(attempts), record)
@@ -288,22 +286,22 @@ class QueueCommands:
             times = int(first_at) / 1e6, int(last_at) / 1e6
             letters.append(DeadLetter(message, self._name, reason.decode(), text, trace, *times))
             last = turn
-        return letters, last
+        return letters, last if len(letters) == _PAGE else b""
 
     def stats(self) -> Request:
         """Count."""
         return self._request("stats")
 
-    def read_stats(self, reply: Reply) -> QueueStats:
+    def read_stats(self, reply: list[Any]) -> QueueStats:
         """The counts as the contract names them."""
-        _, _, ready, delayed, leased, dead, *counts = reply.payload
+        _, _, ready, delayed, leased, dead, *counts = reply[Reply.BODY :]
         return QueueStats(ready, delayed, leased, dead, self._options.capacity, *counts)
 
-    def check(self, reply: Reply) -> None:
+    def check(self, reply: list[Any]) -> None:
         """Raise InvariantError if the law does not hold, or the counts do not fit the messages."""
         stats = self.read_stats(reply)
         stats.check(self._name)
-        records, failures = reply.payload[:2]
+        records, failures = reply[Reply.BODY : Reply.BODY + 2]
         if records != stats.held + stats.dead or failures > records:
             raise InvariantError(f"queue {self._name!r} keeps {records} messages, {failures} failures, and has {stats}")
 

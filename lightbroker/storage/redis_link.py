@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol, TypeVar, cast
 
@@ -21,7 +22,6 @@ from redis.connection import Connection, SSLConnection
 from redis.retry import Retry
 
 from lightbroker.errors import BrokerError, QueueClosed, StoreError
-from lightbroker.storage.redis_commands import Reply, read_reply
 from lightbroker.storage.redis_scripts import Request
 from lightbroker.storage.redis_url import Address
 
@@ -61,7 +61,7 @@ class Wire(Protocol):
     def send_command(self, *words: str | bytes) -> None:
         """Send one command; connects first if need be."""
 
-    def send_packed_command(self, packed: list[bytes], check_health: bool) -> None:
+    def send_packed_command(self, command: list[bytes], check_health: bool) -> None:
         """Send what is ready to be sent."""
 
     def read_response(self) -> Any:
@@ -84,7 +84,7 @@ class RedisLink:
         self._closing = threading.Event()
         self._cluster: Any = None
         self.warning: str | None = None  #: what an operator should know about the server
-        self._patiently(self._greet, OPENING)
+        self.patiently(self._greet, OPENING)
 
     def _greet(self, again: bool) -> None:
         connection = self._connect()
@@ -103,7 +103,7 @@ class RedisLink:
                 f"messages too; set it to noeviction"
             )
         if told.get("redis_mode") == "cluster":
-            # It finds the node and follows the slots when they move; to try again is `_patiently`'s.
+            # It finds the node and follows the slots when they move; to try again is `patiently`'s.
             self._cluster = RedisCluster(**self._options, ssl=self._address.tls, retry=Retry(NoBackoff(), 0))
 
     @property
@@ -133,17 +133,23 @@ class RedisLink:
         node = self._cluster.get_node_from_key(tag)
         return self._connect(host=node.host, port=node.port)
 
-    def call(self, request: Request, patience: float | None = None) -> Reply:
-        """Run a script; raises StoreError if there is no answer within `patience` seconds."""
-        return self.call_all((request,), patience)[0]
+    def renew(self) -> None:
+        """Learn anew which node of a cluster has what; raises what redis-py raises."""
+        if self._cluster is not None:
+            self._cluster.nodes_manager.initialize()
 
-    def call_all(self, requests: Sequence[Request], patience: float | None = None) -> list[Reply]:
+    def call(self, request: Request, patience: float | None = None) -> list[Any]:
+        """Run a script and return its reply; raises StoreError if there is none within `patience` seconds."""
+        self.check_process()
+        return self.patiently(partial(self._run, (request,)), patience)[0]
+
+    def call_all(self, requests: Iterable[Request], patience: float | None = None) -> list[list[Any]]:
         """Run scripts one after the other, several of them on their way at a time; their replies."""
         self.check_process()
-        replies: list[Reply] = []
+        replies: list[list[Any]] = []
         rest = iter(requests)
         while batch := tuple(islice(rest, _TOGETHER)):
-            self._patiently(lambda again, batch=batch: self._run(batch, replies, again), patience)  # type: ignore
+            replies += self.patiently(partial(self._run, batch), patience)
         return replies
 
     def check_process(self) -> None:
@@ -151,21 +157,21 @@ class RedisLink:
         if self._process != os.getpid():
             raise StoreError(f"{self._address} was opened before a fork; open a broker of its own in each process")
 
-    def _run(self, batch: Sequence[Request], replies: list[Reply], again: bool) -> None:
-        for request in batch:
-            request.again = request.again or again
+    def _run(self, batch: Sequence[Request], again: bool) -> list[list[Any]]:
+        if again:
+            for request in batch:
+                request.again = True
         if self._cluster is not None:
-            replies.extend([read_reply(self._run_in_cluster(request)) for request in batch])
-            return
+            return [self._run_in_cluster(request) for request in batch]
         try:
             connection = self._idle.pop()
         except IndexError:
             connection = self._connect()
         try:
-            connection.send_packed_command([request.wire() for request in batch], check_health=False)
+            connection.send_packed_command([request.wire() for request in batch], False)
             answers = [self._read(connection) for _ in batch]
             for number, answer in enumerate(answers):
-                if isinstance(answer, exceptions.NoScriptError):
+                if type(answer) is exceptions.NoScriptError:
                     connection.send_command(*batch[number].words(by_text=True))
                     answers[number] = self._read(connection)
         except BaseException as error:  # also an interrupt: what comes next on this connection belongs to nobody
@@ -177,7 +183,7 @@ class RedisLink:
         for answer in answers:
             if isinstance(answer, exceptions.ResponseError):
                 raise answer
-        replies.extend(map(read_reply, answers))
+        return answers
 
     @staticmethod
     def _read(connection: Wire) -> Any:
@@ -194,23 +200,29 @@ class RedisLink:
             name, *words = request.words(by_text=True)
             return self._cluster.execute_command(name.decode(), *words)
 
-    def _patiently(self, step: Callable[[bool], T], patience: float | None) -> T:
-        """Do `step`, and again if the connection breaks; it is told whether it was done before."""
-        until = time.monotonic() + (PATIENCE if patience is None else patience)
+    def patiently(self, step: Callable[[bool], T], patience: float | None) -> T:
+        """Do `step`, and again if the connection breaks; it is told whether it was done before.
+
+        Raises StoreError if that does not help within `patience` seconds (None: half a minute), or cannot.
+        """
+        until: float | None = None
         pause, longest = _PAUSE
-        again = False
         while True:
             if self._closing.is_set():
                 raise QueueClosed("the broker is closed")
             try:
-                return step(again)
+                return step(until is not None)
             except TROUBLE as error:
                 transient = isinstance(error, _TRANSIENT) and not isinstance(error, _REFUSALS)
                 transient = transient or any(sign in str(error) for sign in _TRANSIENT_SIGNS)
+                if until is None:  # the first time, which is tried again at once: an old connection says nothing
+                    until = time.monotonic() + (PATIENCE if patience is None else patience)
+                    wait = 0.0
+                else:
+                    wait, pause = pause * random.uniform(0.5, 1.0), min(2.0 * pause, longest)
                 if not transient or time.monotonic() >= until:
                     raise self.explain(error) from error
-            self._closing.wait(pause * random.uniform(0.5, 1.0) if again else 0.0)
-            pause, again = min(2.0 * pause, longest), True
+            self._closing.wait(wait)
 
     def explain(self, error: BaseException | None) -> BrokerError:
         """The error to raise for one of redis-py's."""

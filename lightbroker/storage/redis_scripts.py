@@ -6,25 +6,15 @@ as ARGV, and the keys of one queue share a hash tag, so that they are in one slo
 
 import functools
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
-_MOVING = ("moves",)
-_PARTS: dict[str, tuple[str, ...]] = {
-    "open": (),
-    "push": _MOVING,
-    "pull": ("moves", "due"),
-    "ack": (),
-    "fail": _MOVING,
-    "release": _MOVING,
-    "reject": _MOVING,
-    "extend": (),
-    "redrive": _MOVING,
-    "purge": (),
-    "dead": (),
-    "stats": (),
-    "tick": ("moves", "due"),
-}
+SCRIPTS = (
+    *("open", "push", "pull", "ack", "fail", "release", "reject", "extend"),
+    *("redrive", "purge", "dead", "stats", "tick"),
+)
+_INCLUDE = re.compile(rb"^--> (\w+)$", re.MULTILINE)
 _KEYS = ("", *(f":{name}" for name in ("messages", "ready", "delayed", "leased", "dead")))
 _KEYS += (":mortal", ":expiry", ":failure", ":pullers", ":pushers")
 _AGAIN = 6  # where in ARGV a script is told that the reply to an earlier try was lost
@@ -34,12 +24,17 @@ def _word(word: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(word), word)
 
 
+def _read(name: str) -> bytes:
+    """The text of a file of `lua/`, with other files in place of the lines that name them."""
+    text = (files(__package__) / "lua" / f"{name}.lua").read_bytes()
+    return _INCLUDE.sub(lambda line: _read(line[1].decode()), text)
+
+
 class Script:
     """One of the scripts: its text, and the digest by which Redis knows it once it has seen the text."""
 
     def __init__(self, name: str) -> None:
-        folder = files(__package__) / "lua"
-        self.text = b"\n".join((folder / f"{part}.lua").read_bytes() for part in ("head", *_PARTS[name], name))
+        self.text = _read(name)
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest().encode()
 
 
@@ -95,7 +90,7 @@ class QueueScripts:
     def __init__(self, tag: str, fixed: Iterable[bytes]) -> None:
         self.tag = tag
         keys, fixed = tuple(f"{tag}{name}".encode() for name in _KEYS), tuple(fixed)
-        self._bound = {name: BoundScript(name, keys, fixed, extra=name == "push") for name in _PARTS}
+        self._bound = {name: BoundScript(name, keys, fixed, extra=name == "push") for name in SCRIPTS}
 
     def request(self, name: str, *arguments: bytes, extra: tuple[bytes, ...] = ()) -> Request:
         """A run of the script `name`; `extra` keys come behind those that all scripts have."""

@@ -29,6 +29,7 @@ from lightbroker import (
 )
 from lightbroker.policy import QueueOptions
 from tests.adversary.model import Item, Lease, ModelQueue
+from tests.stores import fresh_urls
 
 # Quarters of a second: binary fractions, so that sums are exact and many events fall on the same instant.
 TIMES = st.sampled_from([0.25, 0.5, 1.0, 2.0])
@@ -302,3 +303,14 @@ def run(
         "calls": sum(machine.seen.values()),
         "outcomes": dict(sorted(machine.seen.items())),
     }
+
+
+def run_over(store: str, examples: int, steps: int) -> dict[str, Any]:
+    """`run`, each example on an empty store of that name in the registry; raises Unavailable."""
+    with fresh_urls(store) as fresh:
+        fresh()
+
+        class Machine(QueueMachine):
+            open_broker = staticmethod(lambda clock: Broker(fresh(), clock=clock))
+
+        return run(examples, steps, Machine)

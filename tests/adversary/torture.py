@@ -62,6 +62,22 @@ TORTURES: Mapping[str, Torture] = {
         partial(total_queue.run, 20_000, epoch=10_000, switch_interval=1e-6),
         ("violations",),
     ),
+    **{
+        f"model_{store}": Torture(
+            partial(model_machine.run_over, store, 2_000, 100),
+            partial(model_machine.run_over, store, 20, 50),
+            (),
+        )
+        for store in ("sqlite", "redis")
+    },
+    **{
+        f"total_queue_{store}": Torture(
+            partial(total_queue.run_over, store, 1_000_000, epoch=50_000),
+            partial(total_queue.run_over, store, 5_000, epoch=5_000),
+            ("violations",),
+        )
+        for store in ("sqlite", "redis")
+    },
     "schedule": Torture(
         partial(schedule_races.run, 2),
         partial(schedule_races.run, 1, 200),

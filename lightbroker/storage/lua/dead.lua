@@ -1,5 +1,8 @@
 -- The DEAD, oldest first. ARGV: the turn of dying after which to begin, how many at most. The reply: for each its
 -- turn, id, record and failure.
+--> head
+--> clock
+--> finish
 local page = call('ZRANGE', dead, '(' .. ARGV[9], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[10], 'WITHSCORES')
 local found = {}
 for i = 1, #page, 2 do

@@ -13,7 +13,7 @@ local function expire()
     return a[1] < b[1]
   end)
   for _, entry in ipairs(over) do
-    local attempts, failed, timed, id = read(entry[3])
+    local attempts, failed, timed, id = string.match(entry[3], TICKET)
     call('ZREM', mortal, entry[3])
     call('ZREM', ready, entry[3])
     if failed == 'f' then
@@ -27,16 +27,21 @@ local function expire()
   end
 end
 
--- Move on what fell due, whichever process it came from. The leases that ran out are returned: how long each waits for
--- its next try is the caller's to say. What is still due afterwards, `earliest` tells.
+-- Move on what fell due, whichever process it came from, and find out when the next does. The leases that ran out are
+-- returned: how long each waits for its next try is the caller's to say.
 local function catch_up()
   for _, member in ipairs(call('ZRANGE', delayed, '-inf', now, 'BYSCORE', 'LIMIT', 0, MOST)) do
     local ticket = string.sub(member, 17)
     call('ZREM', delayed, member)
     put(ticket, 0)
-    local attempts, _, _, id = read(ticket)
+    local attempts, _, _, id = string.match(ticket, TICKET)
     note(id, attempts, 'DELAYED', 'READY', 'due')
   end
   expire()
+  known, soonest = FAR, FAR
+  for _, key in ipairs({delayed, leased, mortal}) do
+    known = math.min(known, tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]) or FAR)
+  end
+  call('HSET', meta, 'due', string.format('%.0f', known))
   return call('ZRANGE', leased, '-inf', now, 'BYSCORE', 'LIMIT', 0, MOST)
 end

@@ -1,6 +1,10 @@
 -- LEASED -> DELAYED, READY or DEAD. ARGV: 'nack' or 'lease expired', the error as JSON, then each lease as receipt and
 -- microseconds until the next try, -1 if that was the last. A nack needs a lease that holds, the other one that is
 -- over. The reply: the time, and how many failed so.
+--> head
+--> clock
+--> finish
+--> moves
 local cause, error = ARGV[9], ARGV[10]
 local expired = cause == 'lease expired'
 local done = 0
@@ -8,7 +12,7 @@ for i = 11, #ARGV, 2 do
   local receipt, wait = ARGV[i], tonumber(ARGV[i + 1])
   local deadline = tonumber(call('ZSCORE', leased, receipt))
   if deadline and (deadline <= now) == expired then
-    local attempts, failed, timed, id = read(leased_ticket(receipt))
+    local _, attempts, failed, timed, id = string.match(receipt, RECEIPT)
     call('ZREM', leased, receipt)
     blame(id, failed, error)
     if wait < 0 then

@@ -1,7 +1,11 @@
 -- How a ticket moves from one state to another. Whatever a script takes away it takes before it adds anything: a
 -- server that is out of memory refuses a script at its first command that needs some, and only there.
-local function turn(count)
-  return call('HINCRBY', meta, 'turn', count or 1)
+local function later(span)
+  return math.min(FAR, now + span)
+end
+
+local function turn()
+  return call('HINCRBY', meta, 'turn', 1)
 end
 
 local function forget(id, failed, timed)
@@ -16,7 +20,7 @@ end
 
 -- To the back of READY or, with a wait, to DELAYED; the name of that state.
 local function put(ticket, wait)
-  local _, _, timed, id = read(ticket)
+  local _, _, timed, id = string.match(ticket, TICKET)
   if wait > 0 then
     call('ZADD', delayed, later(wait), string.format('%016.0f', turn()) .. ticket) -- the turn: order of equal times
     soonest = math.min(soonest, later(wait))

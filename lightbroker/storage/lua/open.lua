@@ -1,4 +1,7 @@
 -- Make the queue or find it. ARGV: its schema version. The reply tells what speaks against using it, or nothing.
+--> head
+--> clock
+--> finish
 local kinds = {'hash', 'hash', 'zset', 'zset', 'zset', 'zset', 'zset', 'hash', 'hash', 'zset', 'zset'}
 for i, key in ipairs(KEYS) do
   local kind = call('TYPE', key).ok

@@ -1,71 +1,87 @@
 -- READY -> LEASED, those that have been ready longest. ARGV: how many at most, 'no', 'wait' if the caller waits when
 -- there is none, or 'crowd' if others of its process wait as well; the name of this call.
--- The reply: 0 and the leases that have to be ended first; or the deadline, 1 if the messages were too heavy to take
--- all that was asked for, then each as receipt and record.
+-- The reply: 0 and the leases that have to be ended first; or the deadline, 1 if there are more than can be taken at
+-- once, then each message as receipt and record.
+--> head
+--> clock
 local most, waits, name = tonumber(ARGV[9]), ARGV[10], ARGV[11]
-local FEW, HEAVY = 100, 8388608 -- messages that are read together, and bytes after which no more are taken
-local WINDOW = 600000000 -- microseconds within which a caller asks again
+-- Messages that are read together, and messages and bytes after which it is enough for one call.
+local FEW, MANY, HEAVY = 100, 1000, 8388608
+local lease = tonumber(ARGV[6])
+local due_at = tonumber(call('HGET', meta, 'due')) or FAR
+local deadline = math.min(FAR, now + lease)
+local reply, size, bytes = {-1, 0, 0, notes, deadline, 0}, 6, 0
 
--- What an earlier try leased is still the caller's.
-if again then
-  local mine = {}
-  for _, receipt in ipairs(call('ZRANGE', leased, now + lease - WINDOW, now + lease, 'BYSCORE')) do
-    if string.find(receipt, '/' .. name .. '/', 17, true) then
-      local _, _, _, id = read(leased_ticket(receipt))
-      mine[#mine + 1] = receipt
-      mine[#mine + 1] = call('HGET', messages, id)
+local function take()
+  local some = math.min(most, MANY)
+  while some > 0 and bytes < HEAVY do
+    local popped = call('ZPOPMIN', ready, math.min(some, FEW))
+    local count = #popped / 2
+    if count == 0 then
+      return
     end
-  end
-  if mine[1] then
-    return finish(tonumber(call('ZSCORE', leased, mine[1])), 0, unpack(mine))
+    local tickets, ids, leases = {}, {}, {}
+    for i = 1, count do
+      local ticket = popped[2 * i - 1]
+      tickets[i], ids[i] = ticket, string.sub(ticket, string.find(ticket, ':', 1, true) + 1)
+      popped[2 * i - 1], popped[2 * i] = deadline, string.format('%s/%04d/%s', name, (size - 6) / 2 + i, ticket)
+    end
+    call('ZREM', mortal, unpack(tickets))
+    local records = call('HMGET', messages, unpack(ids))
+    call('ZADD', leased, unpack(popped))
+    for i = 1, count do
+      reply[size + 1], reply[size + 2] = popped[2 * i], records[i]
+      size, bytes = size + 2, bytes + #records[i]
+    end
+    most, some = most - count, some - count
   end
 end
 
-local first = earliest()
-if first <= now then
+if now < due_at and not again and not traced then
+  take()
+  if size > 6 and due_at <= deadline and call('EXISTS', pullers, pushers) == 0 and waits ~= 'crowd' then
+    reply[1], reply[6] = due_at - now, most > 0 and call('EXISTS', ready) or 0
+    return reply
+  end
+end
+--> finish
+--> moves
+--> due
+-- What an earlier try leased is still the caller's: within the time for which one tries.
+if again then
+  local from = deadline - 600000000
+  for _, receipt in ipairs(call('ZRANGE', leased, from, deadline, 'BYSCORE')) do
+    if string.sub(receipt, 1, #name + 1) == name .. '/' then
+      local _, _, _, _, id = string.match(receipt, RECEIPT)
+      reply[size + 1], reply[size + 2] = receipt, call('HGET', messages, id)
+      size = size + 2
+    end
+  end
+  if size > 6 then
+    reply[5] = tonumber(call('ZSCORE', leased, reply[7]))
+    return reply
+  end
+end
+if now >= due_at then
   local over = catch_up()
-  if over[1] or earliest() <= now then
+  if over[1] or known <= now then
     return finish(0, unpack(over))
   end
-  first, soonest, made_ready = earliest(), FAR, 0
+  due_at, made_ready = known, 0
 end
-
-local deadline = later(lease)
-local found, bytes = {}, 0
-while most > 0 and bytes < HEAVY do
-  local popped = call('ZPOPMIN', ready, math.min(most, FEW))
-  local count = #popped / 2
-  if count == 0 then
-    break
-  end
-  local tickets, ids, leases = {}, {}, {}
-  for i = 1, count do
-    local ticket = popped[2 * i - 1]
-    tickets[i] = ticket
-    ids[i] = string.sub(ticket, string.find(ticket, ':', 1, true) + 1)
-  end
-  call('ZREM', mortal, unpack(tickets))
-  local records, top = call('HMGET', messages, unpack(ids)), call('HINCRBY', meta, 'turn', count)
-  for i = 1, count do
-    local receipt = string.format('%016.0f/', top - count + i) .. name .. '/' .. tickets[i]
-    leases[2 * i - 1], leases[2 * i] = deadline, receipt
-    found[#found + 1] = receipt
-    found[#found + 1] = records[i]
-    bytes = bytes + #records[i]
-    if traced then
-      note(ids[i], read(tickets[i]), 'READY', 'LEASED', 'pull')
-    end
-  end
-  call('ZADD', leased, unpack(leases))
-  most = most - count
+if size == 6 then
+  take()
 end
-
-if waits == 'crowd' or (waits == 'wait' and not found[1]) then
+for i = 7, traced and size or 0, 2 do
+  local _, attempts, _, _, id = string.match(reply[i], RECEIPT)
+  note(id, attempts, 'READY', 'LEASED', 'pull')
+end
+if waits == 'crowd' or (waits == 'wait' and size == 6) then
   call('ZADD', pullers, 'NX', now, me)
 end
-known = first
-if found[1] then
+known = due_at
+if size > 6 then
   soonest = deadline
   made_ready = call('ZCARD', ready) -- who waits may have these
 end
-return finish(deadline, most > 0 and bytes >= HEAVY and 1 or 0, unpack(found))
+return finish(deadline, most > 0 and call('EXISTS', ready) or 0, unpack(reply, 7))

@@ -1,4 +1,7 @@
 -- DEAD -> purged, the oldest. ARGV: how many at most. The reply: how many it were.
+--> head
+--> clock
+--> finish
 local popped = call('ZPOPMIN', dead, tonumber(ARGV[9]))
 local ids = {}
 for i = 1, #popped, 2 do

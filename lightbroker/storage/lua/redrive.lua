@@ -1,5 +1,9 @@
 -- DEAD -> READY, as if new, while there is room. ARGV: how many at most, then '1' and the ids, or '' for the oldest.
 -- The reply: how many were moved, and 1 if the queue is full now.
+--> head
+--> clock
+--> finish
+--> moves
 local most = tonumber(ARGV[9])
 local ids = {}
 if ARGV[10] == '' then
