@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry
+from tests import redis_server
+from tests.support import Unavailable, miss
 
 
 @pytest.fixture
@@ -52,3 +54,12 @@ def open_queue(broker: Broker) -> Callable[..., Queue]:
         return broker.queue("q", **{"lease": 30.0, "retry": Retry(base=0.0), **options})
 
     return open_queue
+
+
+@pytest.fixture
+def redis_installed() -> None:
+    """For tests that start a Redis server of their own: skips them where there is none, or fails them in CI."""
+    try:
+        redis_server.check()
+    except Unavailable as error:
+        miss(error)

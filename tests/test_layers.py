@@ -22,7 +22,7 @@ LAYOUT = [
 ]
 CORE = LAYOUT[: LAYOUT.index("metrics")]
 CLIENTS = {
-    (f"storage.redis_{part}", "redis") for part in ("link", "wait", "inbox", "topics")
+    (f"storage.redis_{part}", "redis") for part in ("link", "trouble", "wait", "inbox", "topics")
 }  # loaded with their store
 ALLOWED = {("broker", "storage"), ("__main__", "lab")}  # a store is loaded when a URL names it; the command is last
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from lightbroker.lab import machine
 from tests.adversary import (
+    crash_redis,
     crash_sqlite,
     interrupt,
     interrupt_workers,
@@ -97,6 +98,11 @@ TORTURES: Mapping[str, Torture] = {
         partial(crash_sqlite.run, 1_000),
         partial(crash_sqlite.run, 10),
         ("lost", "returned", "broken"),
+    ),
+    "crash_redis": Torture(
+        partial(crash_redis.run, 200),
+        partial(crash_redis.run, 6),
+        ("lost", "returned", "broken", "stalled"),
     ),
     "mutation": Torture(
         partial(_mutate, mutation.PATCHES, mutation.FULL),

@@ -471,6 +471,16 @@ def test_a_pull_whose_reply_was_lost_gets_what_it_leased(make_broker: Make, lose
     assert counts(queue) == {"acked": 3, "accepted": 3}
 
 
+def test_a_call_that_was_lost_with_its_reply_wakes_who_waits(make_broker: Make, lose_a_reply: Lose) -> None:
+    queue = _queue(make_broker())
+    pulls = [Call(queue.pull) for _ in range(3)]
+    assert all(pull.blocks() for pull in pulls)
+    lose_a_reply()
+    queue.push_many([b""] * 3)
+    for pull in pulls:
+        pull.result()
+
+
 # Several brokers
 
 
