@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test torture bench bench-memory bench-peers bench-storage lint clean
+.PHONY: demo test torture bench bench-memory bench-peers bench-storage experiments figures lint clean
 
 demo: .venv/ready  ## the block pipeline on the recorded chain
 	$(BIN)/lightbroker demo
@@ -28,6 +28,13 @@ bench-peers: .venv/ready  ## LightBroker beside what people use instead, about 5
 
 bench-storage: .venv/ready  ## the stores beside their peers, about 8 minutes
 	$(BIN)/lightbroker bench --storage --out figures/data/storage.json
+
+experiments: .venv/ready  ## measure what the notebooks show, about 35 minutes; goes on where it was interrupted
+	$(BIN)/python -m lightbroker.lab.campaign
+	$(BIN)/python -m lightbroker.lab.figures
+
+figures: .venv/ready  ## draw every figure from figures/data, without measuring
+	$(BIN)/python -m lightbroker.lab.figures
 
 .venv/ready: pyproject.toml requirements.txt
 	$(PYTHON) -m venv .venv

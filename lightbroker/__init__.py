@@ -21,7 +21,7 @@ Each line imports only from lines above it:
     broker.py                              named queues and topics over one store
     watcher/                               chain heads -> queue "blocks"
     demo.py __main__.py                    the block pipeline; the command line
-    lab/                                   the bench; the core never imports it
+    lab/                                   the bench and the instruments of the notebooks; the core never imports it
 """
 
 from lightbroker.broker import Broker

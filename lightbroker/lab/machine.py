@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lightbroker.lab.peers.base import Peer
 
-_LIBRARIES = ("lightbroker", "numpy", "rich")
+_LIBRARIES = ("lightbroker", "numpy", "scipy", "matplotlib", "rich")
 # RabbitMQ is not asked: its tools leave a port mapper running.
 _TELL_VERSION = {"redis-server": "--version", "nats-server": "--version", "beanstalkd": "-v"}
 

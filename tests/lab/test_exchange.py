@@ -14,7 +14,7 @@ from tests.lab.peers import chosen
 
 SHARED = [
     *("LightBroker SQLite", "LightBroker Redis", "huey SQLite", "huey Redis", "dramatiq Redis", "litequeue"),
-    *("Redis list", "Redis stream"),
+    "Redis stream",
 ]
 FOUR = Config("processes", "litequeue", 300, 80, None, 2, 2)
 

@@ -95,12 +95,15 @@ def test_no_runs_no_verdicts() -> None:
     assert {(each.met, each.verdict) for each in storage.judge([], 1)} == {(None, "not measured")}
 
 
-def test_the_command_measures_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_measures_prints_and_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_QUEUED", 20_000)
     path = tmp_path / "storage.json"
     assert main(["--storage", "--quick", "--repetitions", "1", "--only", "depth", "--out", str(path)]) == 0
     text = capsys.readouterr().out
     assert "A pull, one at a time" in text
-    assert "100,000" in text
+    assert "2,000" in text
     assert "Full cycles" not in text
     assert "not the committed scale" in text
     assert {run.config.scenario for run in Bench.read(path).runs} == {"depth"}
