@@ -13,8 +13,8 @@ from lightbroker.lab.scenarios import measure
 from tests.lab.peers import chosen
 
 SHARED = [
-    *("LightBroker SQLite", "LightBroker Redis", "huey SQLite", "huey Redis", "dramatiq Redis", "litequeue"),
-    "Redis stream",
+    *("LightBroker SQLite", "LightBroker Redis", "litequeue", "huey SQLite"),
+    *("huey Redis", "dramatiq Redis", "Redis stream"),
 ]
 FOUR = Config("processes", "litequeue", 300, 80, None, 2, 2)
 
