@@ -19,14 +19,9 @@ from lightbroker import (
     Retry,
 )
 from lightbroker.policy import QueueOptions
-<<<<<<< HEAD
-from tests.adversary.model import Item, Lease, ModelQueue
-from tests.adversary.model_run import CountingMachine, drive
-from tests.stores import fresh_urls
-=======
 from tests.adversary.model import Item, Lease, ModelQueue, SharedModelQueue
+from tests.adversary.model_run import CountingMachine, drive
 from tests.stores import STORES, fresh_urls
->>>>>>> redis
 
 # Quarters of a second: binary fractions, so that sums are exact and many events fall on the same instant.
 TIMES = st.sampled_from([0.25, 0.5, 1.0, 2.0])
@@ -57,11 +52,7 @@ class QueueMachine(CountingMachine):
     """Subclass it with another `open_broker` for another store."""
 
     open_broker: ClassVar[Callable[[ManualClock], Broker]] = staticmethod(lambda clock: Broker(clock=clock))
-<<<<<<< HEAD
-=======
     model_queue: ClassVar[type[ModelQueue]] = ModelQueue
-    seen: ClassVar[Counter[str]] = Counter()  #: what was called how often, and how it ended
->>>>>>> redis
 
     def __init__(self) -> None:
         super().__init__()

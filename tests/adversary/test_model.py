@@ -28,11 +28,7 @@ def test_the_queue_does_what_the_model_does() -> None:
 @pytest.mark.parametrize("store", [name for name, store in STORES.items() if store.durable])
 def test_every_store_does_what_the_model_does(store: str) -> None:
     try:
-<<<<<<< HEAD
-        report = run_over(store, 60, 40)
-=======
         report = run_over(store, 50, 30)
->>>>>>> redis
     except Unavailable as error:
         miss(error)
     verbs = {"push", "push_many", "pull", "pull_many", "ack", "ack_many", "nack", "release", "reject", "extend"}
