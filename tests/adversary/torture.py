@@ -96,7 +96,7 @@ TORTURES: Mapping[str, Torture] = {
         for store in ("sqlite", "redis")
     },
     "schedule": Torture(
-        partial(schedule_races.run, 2),
+        partial(schedule_races.run, 2, 3_000),
         partial(schedule_races.run, 1, 200),
         ("failures",),
         "{schedules:,} schedules, {failures} failures",
