@@ -14,8 +14,8 @@ ROOT = Path(lightbroker.__file__).parent
 # Each may import from those before it and from its own folder; a name stands for the modules below it as well.
 LAYOUT = [
     *("errors", "clock", "message", "policy"),
-    *("storage.base", "storage"),
-    *("queue", "topic", "worker", "broker"),
+    *("storage.waiting", "storage.base", "storage"),
+    *("queue", "topic", "worker", "broker", "aio"),
     *("metrics", "server"),
     *("watcher", "demo", "terminal", "__main__"),
     "lab",

@@ -7,12 +7,13 @@ number of threads at once. What a method may assume: arguments were checked, bod
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lightbroker.clock import Clock
 from lightbroker.errors import InvariantError
 from lightbroker.message import DeadLetter, Delivery, Message, Settler
 from lightbroker.policy import QueueOptions
+from lightbroker.storage.waiting import Sleepers
 
 #: Called with (time, message id, from, to, attempt, cause) for each transition of a traced queue.
 Note = Callable[[float, str, str, str, int, str], None]
@@ -94,6 +95,28 @@ class QueueStore(Settler, Protocol):
 
     def close(self) -> None:
         """Refuse, and wake every blocked pull with QueueClosed."""
+
+
+@runtime_checkable
+class Waitable(QueueStore, Protocol):
+    """A queue at which one can also wait without a thread, as coroutines do: hang up a `Sleeper`, try, and await it."""
+
+    @property
+    def pullers(self) -> Sleepers:
+        """Who waits for a message: for each that becomes READY the store rouses one, in order; on close all."""
+
+    @property
+    def pushers(self) -> Sleepers:
+        """Who waits for room: for each place that gets free the store rouses one, in order; on close all."""
+
+    def watch(self) -> None:
+        """Somebody has hung up and found nothing: look out for what other processes change, if the store has to."""
+
+    def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
+        """`push_many` without waiting, for those of `messages` that `taken` has no answer for yet; append the answers.
+
+        Raises Empty if a full queue would make one wait; that is counted as refused, and raises QueueFull, if `last`.
+        """
 
 
 class Store(Protocol):

@@ -25,6 +25,7 @@ from lightbroker.storage.sqlite_file import SqliteFile
 from lightbroker.storage.sqlite_rows import QueueRows
 from lightbroker.storage.sqlite_transitions import Transitions, micros
 from lightbroker.storage.sqlite_wait import Gate, Lookout
+from lightbroker.storage.waiting import Sleepers
 
 log = logging.getLogger(__name__)
 
@@ -70,13 +71,14 @@ class SqliteStore:
 
 
 class SqliteQueue:
-    """See `QueueStore` for what each method promises."""
+    """See `QueueStore` and `Waitable` for what each method promises."""
 
     def __init__(
         self, file: SqliteFile, lookout: Lookout, name: str, options: QueueOptions, clock: Clock, note: Note | None
     ) -> None:
         self._file, self._name, self._options, self._clock = file, name, options, clock
         self._refusing = self._closed = False
+        self._lookout = lookout
         self._ready, self._room = Gate(lookout, self._how_many_ready), Gate(lookout, self._how_much_room)
         self._alarm = clock.alarm(self._tick)
         self._rows = QueueRows(file, name, options, self._announce)
@@ -89,7 +91,7 @@ class SqliteQueue:
 
     def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
         taken: list[bool] = []
-        enter = partial(self._enter, messages, taken, delay)
+        enter = partial(self.enter, messages, taken, delay)
         if self._options.overflow is not Overflow.BLOCK:
             timeout = 0.0
         try:
@@ -103,8 +105,18 @@ class SqliteQueue:
             raise
         return taken
 
-    def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
-        """Push what is not in yet; raises Empty if there is no room for it, and QueueFull if this is the last try."""
+    @property
+    def pullers(self) -> Sleepers:
+        return self._ready.sleepers
+
+    @property
+    def pushers(self) -> Sleepers:
+        return self._room.sleepers
+
+    def watch(self) -> None:
+        self._lookout.begin()
+
+    def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
         if self._refusing:
             raise self._closed_error()
         taken += self._file.run(partial(self._do.enter, messages[len(taken) :], delay, last))

@@ -23,7 +23,7 @@ from typing import Any
 
 from lightbroker.clock import Clock
 from lightbroker.errors import InvariantError, QueueClosed
-from lightbroker.message import DeadLetter, Delivery, Message
+from lightbroker.message import DeadLetter, Leased, Message
 from lightbroker.policy import Overflow, QueueOptions
 from lightbroker.storage import outcome
 from lightbroker.storage.base import Note, QueueStats
@@ -55,7 +55,7 @@ class Steps:
 
         self._ready: deque[Message] = deque()
         self._tokens: SimpleQueue[deque[Message]] = SimpleQueue()
-        self._leased: dict[Delivery, Message] = {}  # keyed by the delivery itself: its identity is the receipt
+        self._leased: dict[Leased, Message] = {}  # keyed by the delivery itself: its identity is the receipt
         self._delayed: dict[int, tuple[float, Message]] = {}
         self._dead: dict[str, DeadLetter] = {}
 
@@ -90,6 +90,16 @@ class Steps:
         self._pullers: Sleepers = deque()
         self._pushers: Sleepers = deque()
         self._lock = threading.RLock()  # for the slow paths, which move more than one step can
+
+    @property
+    def pullers(self) -> Sleepers:
+        """Who waits for a message."""
+        return self._pullers
+
+    @property
+    def pushers(self) -> Sleepers:
+        """Who waits for room."""
+        return self._pushers
 
     def stats(self) -> QueueStats:
         """The counts; they fit together at a quiet instant."""

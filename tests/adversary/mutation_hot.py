@@ -31,8 +31,8 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         ),
         (
             "push does not rouse who pulls",
-            "        if self._pullers:\n            rouse(self._pullers)\n        if self._note",
-            "        if self._note",
+            "                raise self._push_woken() from None\n        if self._pullers:\n            rouse(self._pullers)\n",
+            "                raise self._push_woken() from None\n",
         ),
         (
             "a timed push does not wait",
@@ -109,7 +109,7 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         ),
         (
             "a timed pull does not wait",
-            "return attempt(self._pullers, lambda: self.pull(0.0), timeout)",
+            "return attempt(self._pullers, lambda: self.pull(0.0, kind), timeout)",
             "return self.pull(0.0)",
         ),
         (
