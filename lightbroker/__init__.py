@@ -12,6 +12,7 @@ Each line imports only from lines above it:
     queue.py                               the verbs, in the order of a message's life
     topic.py worker.py                     publish/subscribe on bounded buffers; the worker pool
     broker.py                              named queues and topics over one store
+    aio/                                   the same for coroutines, over the same stores
     watcher/                               chain heads -> queue "blocks"
     demo.py __main__.py                    the block pipeline; the command line
     lab/                                   the bench; the core never imports it

@@ -98,6 +98,11 @@ class MemoryQueue(SlowPaths):
         if message.expires < NEVER:
             self._watch(message)
 
+    @property
+    def blocks(self) -> bool:
+        """Whether a push waits when the queue is full."""
+        return self._options.overflow is Overflow.BLOCK
+
     def push_now(self, message: Message, delay: float) -> bool:
         """`push` that raises Empty where it would have to wait for room, which is not counted as refused."""
         if self._options.overflow is not Overflow.BLOCK:
