@@ -8,9 +8,9 @@ from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
+from lightbroker.aio.direct import DirectQueue
 from lightbroker.aio.pull import AsyncPull, FirstPull
 from lightbroker.aio.queue import AsyncDeadLetterQueue, AsyncQueue
-from lightbroker.aio.stores import AsyncStore, DirectStore
 from lightbroker.aio.threaded import Desk, LateStore, ThreadedStore
 from lightbroker.aio.topic import AsyncSubscription, offer
 from lightbroker.aio.worker import AsyncWorkerPool
@@ -92,14 +92,13 @@ class AsyncBroker:
 
     async def _twin(self, open_queue: Callable[..., Queue], name: str, *options: Any) -> AsyncQueue:
         queue = await self._call(open_queue, name, *options)
-        store: AsyncStore
         if isinstance(queue.store, MemoryQueue):
-            store = DirectStore(queue, queue.store)
+            twin: AsyncQueue = DirectQueue(queue, queue.store)
         elif isinstance(queue.store, Waitable):
-            store = ThreadedStore(queue, queue.store, self._desk)
+            twin = AsyncQueue(queue, ThreadedStore(queue, queue.store, self._desk))
         else:
             raise TypeError(f"store: {queue.store!r} cannot be waited at without a thread, see `Waitable`")
-        return self._queues.setdefault(name, AsyncQueue(queue, store))
+        return self._queues.setdefault(name, twin)
 
     async def push(
         self,
@@ -202,7 +201,7 @@ class AsyncBroker:
 
         With `drain`, the pools go on until their queues are empty (those of a shared broker finish the handlers that
         run) or `timeout` seconds are over (None: no limit); what still runs then, or at once without `drain`, is
-        cancelled and its message released. A handler that closes its own broker does not wait: it would wait for itself.
+        cancelled and its message released. A handler that closes its own broker does not wait for itself.
         """
         timeout = check_timeout(timeout)
         until = None if timeout is None else time.monotonic() + timeout

@@ -103,7 +103,7 @@ class AsyncQueue:
 
 
 class AsyncDeadLetterQueue:
-    """What a queue gave up on; the twin of `DeadLetterQueue`: `count`, asynchronous iteration, `redrive` and `purge`."""
+    """What a queue gave up on; the twin of `DeadLetterQueue`: `count`, `async for`, `redrive` and `purge`."""
 
     def __init__(self, open_queue: Callable[[], Awaitable[AsyncQueue]]) -> None:
         self._open = open_queue

@@ -254,7 +254,7 @@ class MemoryQueue(SlowPaths):
 
     def ack(self, delivery: Leased) -> None:
         try:
-            next(zip(map(self._unlease, (delivery,)), self._ack))
+            next(map(self._leave, self._places, map(self._unlease, (delivery,)), self._acked))
         except KeyError:
             raise self._lost(delivery) from None
         if self._pushers:

@@ -2,6 +2,7 @@
 
 _ENTER_FAST = "next(map(self._announce, self._here, map(self._insert, self._permits, (message,)), self._accepted))"
 _ENTER = "next(map(self._announce, self._here, map(self._insert, permits, (message,)), self._accepted))"
+_ACK = "next(map(self._leave, self._places, map(self._unlease, (delivery,)), self._acked))"
 _CLOSED = "raise self._closed_error()\n"
 
 PATCHES: dict[str, list[tuple[str, str, str]]] = {
@@ -156,15 +157,16 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
             "        if self._pushers:\n            rouse(self._pushers)\n        return message",
             "        return message",
         ),
-        ("ack does not count", "next(zip(map(self._unlease, (delivery,)), self._ack))", "self._unlease(delivery)"),
+        ("ack does not count", _ACK, _ACK.replace(", self._acked", "")),
+        ("ack keeps the permit", _ACK, "next(zip(map(self._unlease, (delivery,)), self._acked))"),
         (
             "ack counts first",
-            "next(zip(map(self._unlease, (delivery,)), self._ack))",
-            "next(zip(self._ack, map(self._unlease, (delivery,))))",
+            _ACK,
+            "next(map(self._leave, self._places, self._acked, map(self._unlease, (delivery,))))",
         ),
         (
             "ack in two steps: settle, count",
-            "next(zip(map(self._unlease, (delivery,)), self._ack))",
+            _ACK,
             "self._unlease(delivery)\n            next(self._ack)",
         ),
         (
