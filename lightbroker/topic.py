@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -13,25 +13,10 @@ from typing import Any
 from lightbroker.clock import Clock
 from lightbroker.errors import QueueClosed, QueueEmpty, QueueFull, check_name
 from lightbroker.message import Message, check_headers, encode
+from lightbroker.pattern import MOST_ROUTES, Patterns, check_topic
 from lightbroker.policy import QueueOptions
 from lightbroker.queue import Queue, check_timeout
 from lightbroker.storage.memory import MemoryQueue, MemoryStore
-
-_MOST_ROUTES = 4096  # topics whose subscribers are remembered
-
-
-def check_topic(topic: object, *, wildcards: bool) -> tuple[str, ...]:
-    """Split a dotted topic; raises ValueError for empty tokens and for wildcards where none are allowed."""
-    tokens = tuple(check_name("topic", topic).split("."))
-    if "" in tokens:
-        raise ValueError(f"topic must be tokens joined by single dots, not {topic!r}")
-    for position, token in enumerate(tokens):
-        if token in ("*", ">"):
-            if not wildcards:
-                raise ValueError(f"topic {topic!r} has a wildcard; publish to one plain topic")
-            if token == ">" and position != len(tokens) - 1:
-                raise ValueError(f"topic {topic!r}: '>' stands for the rest and can only be the last token")
-    return tokens
 
 
 @dataclass(frozen=True)
@@ -125,20 +110,20 @@ class _Group:
 
 
 class Topics:
-    """Who gets what: patterns in a trie, and for each topic seen lately the list of those that match.
+    """Who gets what: subscribers and bound queues by pattern, and for each topic seen lately those that match.
 
-    `*` stands for one token and `>` for one or more at the end, as in NATS. A subscriber lives in this process and is
-    delivered to at most once, so its buffer is in memory, whatever store the broker's queues are in.
+    A subscriber is delivered to at most once, so its buffer is in memory, whatever store the broker's queues are in.
+    `SharedTopics` adds subscribers in other processes.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._store = MemoryStore()
-        self.offer = self._store.offer
+        self.offer: Callable[[Message, Sequence[MemoryQueue]], int] = self._store.offer
         self._clock = clock
         self._lock = threading.Lock()
         self._groups: dict[tuple[str, str | int], _Group] = {}
         self._bound: dict[tuple[str, str], Queue] = {}
-        self._trie: dict[str, Any] = {}
+        self._patterns: Patterns[_Group | Queue] = Patterns()
         self._routes: dict[str, tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]] = {}
         self._keys = count()
         self._ids = map(f"{secrets.token_hex(6)}-".__add__, map(str, count(1)))
@@ -170,8 +155,8 @@ class Topics:
 
     def publish(self, topic: str, body: object, headers: Mapping[str, str] | None) -> int:
         """Offer one message to every match; how many took it. The header `topic` names where it was published."""
-        message, buffers, queues = self.address(topic, body, headers)
-        copies = self.offer(message, buffers)
+        message, copies, buffers, queues = self.address(topic, body, headers)
+        copies += self.offer(message, buffers)
         for queue in queues:
             with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
                 copies += queue.push(message.body, headers=message.headers) is not None
@@ -179,15 +164,15 @@ class Topics:
 
     def address(
         self, topic: str, body: object, headers: Mapping[str, str] | None
-    ) -> tuple[Message, tuple[MemoryQueue, ...], tuple[Queue, ...]]:
-        """The message to publish, the buffers of those who listen to `topic`, and the queues that are bound to it."""
+    ) -> tuple[Message, int, Sequence[MemoryQueue], Sequence[Queue]]:
+        """The message to publish and who is to get it: how many have it already, the buffers and the queues to go."""
         data = encode(body)
         try:
             buffers, queues = self._routes[topic]
         except (KeyError, TypeError):
             buffers, queues = self._route(topic)
         kept = MappingProxyType({**check_headers(headers), "topic": topic})
-        return Message(next(self._ids), data, self._clock.time(), 1, kept), buffers, queues
+        return Message(next(self._ids), data, self._clock.time(), 1, kept), 0, buffers, queues
 
     def stats(self) -> tuple[SubscriptionStats, ...]:
         """One entry for each buffer."""
@@ -218,32 +203,19 @@ class Topics:
                 shared.buffer.close()
 
     def _changed(self) -> None:
-        trie: dict[str, Any] = {}
-        for (pattern, _), target in (*self._groups.items(), *self._bound.items()):
-            node = trie
-            for token in pattern.split("."):
-                node = node.setdefault(token, {})
-            node.setdefault("", []).append(target)  # no token is empty, so "" is free for the targets
-        self._trie = trie
+        self._patterns = Patterns(self._targets())
         self._routes = {}  # a new dict: a publish that is under way keeps what it looked up
 
+    def _targets(self) -> Iterator[tuple[str, Any]]:
+        return ((key[0], target) for key, target in (*self._groups.items(), *self._bound.items()))
+
     def _route(self, topic: str) -> tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]:
-        tokens = check_topic(topic, wildcards=False)
         with self._lock:
-            targets = list(self._match(self._trie, tokens))
-            if len(self._routes) >= _MOST_ROUTES:
+            targets = self._patterns.match(topic)
+            if len(self._routes) >= MOST_ROUTES:
                 self._routes = {}
             self._routes[topic] = (
                 tuple(target.buffer for target in targets if isinstance(target, _Group)),
                 tuple(dict.fromkeys(target for target in targets if isinstance(target, Queue))),  # one copy each
             )
             return self._routes[topic]
-
-    def _match(self, node: dict[str, Any], tokens: tuple[str, ...]) -> Iterator[Any]:
-        if not tokens:
-            yield from node.get("", ())
-            return
-        yield from node.get(">", {}).get("", ())
-        for token in (tokens[0], "*"):
-            if token in node:
-                yield from self._match(node[token], tokens[1:])

@@ -1,11 +1,20 @@
 """Publish and subscribe: who gets what, and that nobody slows the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from lightbroker import Broker, ManualClock, Overflow, QueueClosed, QueueEmpty, Subscription
+from tests.stores import STORES, fresh_url
 from tests.support import Call, counts, drain
+
+
+@pytest.fixture(params=["memory", "redis"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A store without topics of its own, and one that carries them between processes."""
+    with fresh_url(STORES[request.param], tmp_path) as url:
+        yield url
 
 
 def read(subscription: Subscription) -> list[str]:

@@ -1,67 +1,94 @@
 """The broker for coroutines: a front over a `Broker`, whose queues, topics and store it uses."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from math import inf
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from lightbroker.aio.direct import DirectQueue
 from lightbroker.aio.pull import AsyncPull, FirstPull
 from lightbroker.aio.queue import AsyncDeadLetterQueue, AsyncQueue
-from lightbroker.aio.threaded import Desk, LateStore, ThreadedStore
+from lightbroker.aio.threaded import Desk, ThreadedStore
 from lightbroker.aio.topic import AsyncSubscription, offer
 from lightbroker.aio.worker import AsyncWorkerPool
-from lightbroker.broker import Broker, BrokerStats, open_store
+from lightbroker.broker import Broker, BrokerStats
 from lightbroker.clock import Clock
 from lightbroker.errors import QueueClosed, QueueFull
 from lightbroker.message import Message, Transition
 from lightbroker.policy import Overflow, QueueOptions, Retry
 from lightbroker.queue import Queue, check_push, check_timeout
-from lightbroker.storage.base import Store, Waitable
+from lightbroker.shared_topic import SharedTopics
+from lightbroker.storage.base import SharedStore, Store, Waitable
 from lightbroker.storage.memory import MemoryQueue, MemoryStore
-from lightbroker.topic import check_topic
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _DEFAULTS = QueueOptions()
+_CONNECTIONS = 4  # calls to a server that are under way at the same time, at most
 _LOOK = 0.005  # seconds between two looks whether a drain is over
+
+
+def _itself(broker: Broker) -> Broker:
+    return broker
 
 
 class AsyncBroker:
     """Queues to work off, topics to listen to, for the coroutines of any number of event loops.
 
     broker: a `Broker` to share with threads, which pull what coroutines push and the other way round, and which stays
-    open when this is closed; or what a `Broker` is made of: a URL or a `Store`, with `clock` and `trace` as there. A
-    store that is opened by URL is opened when it is first used. A coroutine that waits costs no thread. In memory all
-    is done in the coroutine's own step; other stores are called in one thread.
+    open when this is closed; or what a `Broker` is made of, a URL or a `Store` with `clock` and `trace` as there. What
+    does I/O is opened when it is first used, or entered as a context. A coroutine that waits costs no thread. In memory
+    all is done in the coroutine's own step; other stores are called in threads.
     """
 
     def __init__(
         self, broker: Broker | str | Store = "memory://", *, clock: Clock | None = None, trace: int = 0
     ) -> None:
-        self._owns = not isinstance(broker, Broker)
-        if isinstance(broker, Broker):
-            if clock is not None or trace:
-                raise ValueError("clock and trace are those of the broker that is given; leave them out")
-            self._broker = broker
+        self._shares = isinstance(broker, Broker)
+        self._broker: Broker | None = None
+        self._make: Callable[[], Broker]
+        if not isinstance(broker, Broker):
+            self._make = partial(Broker, broker, clock=clock, trace=trace)
+            if not isinstance(broker, str) or broker.startswith("memory:"):
+                self._broker = self._make()
+        elif clock is not None or trace:
+            raise ValueError("clock and trace are those of the broker that is given; leave them out")
         else:
-            late = isinstance(broker, str) and not broker.startswith("memory:")
-            store = LateStore(partial(open_store, broker)) if late and isinstance(broker, str) else broker
-            self._broker = Broker(store, clock=clock, trace=trace)
-        self.clock = self._broker.clock
-        self._desk = Desk()
+            self._broker = broker
+        remote = str(broker).startswith("redis") or isinstance(self._broker and self._broker._store, SharedStore)
+        self._desk = Desk(_CONNECTIONS if remote else 1)
         self._queues: dict[str, AsyncQueue] = {}
         self._pools: list[AsyncWorkerPool] = []
+        self._lock = threading.Lock()
         self._closed = False
 
     @property
     def threads(self) -> Broker:
-        """The `Broker` behind it, for use by threads."""
+        """The `Broker` behind it, for use by threads; raises QueueClosed if it was not opened yet."""
+        if self._broker is None:
+            raise QueueClosed("the broker is not open yet; await something of it first, or enter it")
         return self._broker
+
+    def _open(self) -> Broker:
+        with self._lock:
+            if self._broker is None:
+                self._broker = self._make()
+            return self._broker
+
+    async def _call(self, function: Callable[Concatenate[Broker, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call it with the broker, where it may block."""
+        broker = self._broker
+        if broker is None:
+            broker = await self._desk.call(self._open)
+        if isinstance(broker._store, MemoryStore):
+            return function(broker, *args, **kwargs)
+        return await self._desk.call(function, broker, *args, **kwargs)
 
     async def queue(
         self,
@@ -74,7 +101,7 @@ class AsyncBroker:
         dead_capacity: int | None = _DEFAULTS.dead_capacity,
     ) -> AsyncQueue:
         """Declare a queue and return it; see `Broker.queue`."""
-        return await self._twin(self._broker.queue, name, capacity, overflow, lease, retry, ttl, dead_capacity)
+        return self._twin(await self._call(Broker.queue, name, capacity, overflow, lease, retry, ttl, dead_capacity))
 
     def _known(self, name: str) -> AsyncQueue | None:
         try:
@@ -83,22 +110,16 @@ class AsyncBroker:
             return None
 
     async def _named(self, name: str) -> AsyncQueue:
-        return self._known(name) or await self._twin(self._broker._named, name)
+        return self._known(name) or self._twin(await self._call(Broker._named, name))
 
-    async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if isinstance(self._broker._store, MemoryStore):
-            return function(*args, **kwargs)
-        return await self._desk.call(function, *args, **kwargs)
-
-    async def _twin(self, open_queue: Callable[..., Queue], name: str, *options: Any) -> AsyncQueue:
-        queue = await self._call(open_queue, name, *options)
+    def _twin(self, queue: Queue) -> AsyncQueue:
         if isinstance(queue.store, MemoryQueue):
             twin: AsyncQueue = DirectQueue(queue, queue.store)
         elif isinstance(queue.store, Waitable):
             twin = AsyncQueue(queue, ThreadedStore(queue, queue.store, self._desk))
         else:
             raise TypeError(f"store: {queue.store!r} cannot be waited at without a thread, see `Waitable`")
-        return self._queues.setdefault(name, twin)
+        return self._queues.setdefault(queue.name, twin)
 
     async def push(
         self,
@@ -141,17 +162,21 @@ class AsyncBroker:
         A subscriber, or a bound queue, that is full and whose policy is BLOCK suspends the coroutine. Cancelled then,
         the others have their copies.
         """
-        if self._broker._draining:
+        broker = await self._call(_itself)
+        if broker._draining:
             raise QueueClosed("the broker is closed")
-        topics = self._broker._topics
-        message, buffers, queues = topics.address(topic, body, headers)
-        copies = topics.offer(message, [buffer for buffer in buffers if not buffer.blocks])
+        topics = broker._topics
+        if isinstance(topics, SharedTopics):
+            message, copies, buffers, queues = await self._desk.call(topics.address, topic, body, headers)
+        else:
+            message, copies, buffers, queues = topics.address(topic, body, headers)
+        copies += topics.offer(message, [buffer for buffer in buffers if not buffer.blocks])
         for buffer in buffers:
             if buffer.blocks:
                 copies += await offer(message, buffer)
         for queue in queues:
             with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
-                twin = await self._named(queue.name)
+                twin = self._known(queue.name) or self._twin(queue)
                 copies += await twin.push(message.body, headers=message.headers) is not None
         return copies
 
@@ -162,14 +187,17 @@ class AsyncBroker:
         overflow: Overflow = Overflow.DROP_OLDEST,
         group: str | None = None,
     ) -> AsyncSubscription:
-        """Listen to the topics that `pattern` matches; see `Broker.subscribe`."""
-        return AsyncSubscription(self._broker.subscribe(pattern, capacity, overflow, group))
+        """Listen to the topics that `pattern` matches; see `Broker.subscribe`, whose errors come when it begins.
+
+        async with broker.subscribe("chain.*") as subscription:
+            async for message in subscription: ...
+        """
+        subscribe = partial(Broker.subscribe, pattern=pattern, capacity=capacity, overflow=overflow, group=group)
+        return AsyncSubscription(pattern, group, self._call, subscribe)
 
     async def bind(self, pattern: str, queue: str) -> None:
         """Push what is published to topics that match `pattern` into a queue; see `Broker.bind`."""
-        check_topic(pattern, wildcards=True)  # first: a wrong pattern must declare no queue
-        await self._named(queue)
-        self._broker.bind(pattern, queue)
+        await self._call(Broker.bind, pattern, queue)
 
     def workers(
         self, queue: str, handler: Callable[[Message], Awaitable[object]], concurrency: int = 100
@@ -178,23 +206,21 @@ class AsyncBroker:
 
         async with broker.workers("blocks", handle, concurrency=100): ...
         """
-        if self._broker._draining:
-            raise QueueClosed("the broker is closed")
         pool = AsyncWorkerPool(partial(self._named, queue), handler, concurrency)
         self._pools = [*(other for other in self._pools if not other.stopped), pool]
         return pool
 
     async def stats(self) -> BrokerStats:
         """The numbers of all queues and subscriptions now."""
-        return await self._call(self._broker.stats)
+        return await self._call(Broker.stats)
 
     def trace(self, message_id: str) -> list[Transition]:
         """What the broker remembers of a message's life; see `Broker.trace`."""
-        return self._broker.trace(message_id)
+        return [] if self._broker is None else self._broker.trace(message_id)
 
     async def check(self) -> None:
         """Raise InvariantError if the conservation law does not hold; call it when nothing is under way."""
-        await self._call(self._broker.check)
+        await self._call(Broker.check)
 
     async def close(self, drain: bool = True, timeout: float | None = None) -> None:
         """Stop its worker pools and, unless the broker was given to it, close that as `Broker.close` does.
@@ -204,24 +230,24 @@ class AsyncBroker:
         cancelled and its message released. A handler that closes its own broker does not wait for itself.
         """
         timeout = check_timeout(timeout)
-        until = None if timeout is None else time.monotonic() + timeout
+        until = inf if timeout is None else time.monotonic() + timeout
         if self._closed:
             return
-        if self._owns:
-            await self._call(self._broker.refuse)
-            pools = [] if any(pool.current for pool in self._pools) or not drain else self._pools
-            while (until is None or time.monotonic() < until) and any([await pool.busy() for pool in pools]):
+        if not self._shares and self._broker is not None:
+            await self._call(Broker.refuse)
+            pools = self._pools if drain and not any(pool.current for pool in self._pools) else []
+            while time.monotonic() < until and any([await pool.busy() for pool in pools]):
                 await asyncio.sleep(_LOOK)
         for pool in self._pools:
-            await pool.stop(drain, None if until is None else max(0.0, until - time.monotonic()))
-        if self._owns:
-            await self._desk.call(
-                self._broker.close, drain, None if until is None else max(0.0, until - time.monotonic())
-            )
+            await pool.stop(drain, None if until == inf else max(0.0, until - time.monotonic()))
+        if not self._shares and self._broker is not None:
+            left = None if until == inf else max(0.0, until - time.monotonic())
+            await self._desk.call(self._broker.close, drain, left)
         self._desk.close()
         self._closed = True
 
     async def __aenter__(self) -> "AsyncBroker":
+        await self._call(_itself)
         return self
 
     async def __aexit__(

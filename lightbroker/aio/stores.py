@@ -5,11 +5,11 @@ coroutine's own step, as its transitions never block; `ThreadedStore` calls any 
 `waiting.attempt`.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from queue import Empty
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.waiting import attempt
@@ -37,8 +37,8 @@ class AsyncStore:
         """Call what may block, and return what it does."""
         raise NotImplementedError
 
-    async def lease(self, most: int) -> list[AsyncDelivery]:
-        """Pull what is ready, `most` messages at most; raises Empty if there is none."""
+    async def lease(self, most: int, *, waiting: bool) -> list[AsyncDelivery]:
+        """Pull what is ready, `most` messages at most; raises Empty if there is none. `waiting`: see `Waitable`."""
         raise NotImplementedError
 
     def push_now(self, message: Message, delay: float) -> bool:
@@ -64,7 +64,7 @@ class AsyncStore:
     async def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
         """Accept them in order."""
         taken: list[bool] = []
-        enter = partial(self._watched, self.call, self._queue.enter, messages, taken, delay)
+        enter = partial(self.call, self._queue.enter, messages, taken, delay)
         try:
             if self._options.overflow is Overflow.BLOCK and timeout != 0.0:
                 with suppress(Empty):
@@ -83,16 +83,11 @@ class AsyncStore:
     async def pull_many(self, most: int, timeout: float | None) -> list[AsyncDelivery]:
         """Wait for one, then take what else is ready."""
         try:
-            return await attempt(self._queue.pullers, partial(self._watched, self.lease, most), timeout)
+            if timeout == 0.0:
+                return await self.lease(most, waiting=False)
+            return await attempt(self._queue.pullers, partial(self.lease, most, waiting=True), timeout)
         except Empty:
             raise outcome.empty(self._name, timeout) from None
-
-    async def _watched(self, step: Callable[..., Awaitable[T]], *args: Any) -> T:
-        try:
-            return await step(*args)
-        except Empty:
-            self._queue.watch()
-            raise
 
 
 class DirectStore(AsyncStore):
@@ -112,7 +107,7 @@ class DirectStore(AsyncStore):
         """Call it at once."""
         return function(*args, **kwargs)
 
-    async def lease(self, most: int) -> list[AsyncDelivery]:
+    async def lease(self, most: int, *, waiting: bool) -> list[AsyncDelivery]:
         """Pull at once."""
         return self._memory.pull_many(most, 0.0, AsyncDelivery)
 

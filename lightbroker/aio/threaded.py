@@ -1,4 +1,7 @@
-"""A store that does I/O, for coroutines: one thread makes all its calls, so that none blocks an event loop.
+"""A store that does I/O, for coroutines: its calls are made in threads, so that none blocks an event loop.
+
+That is one thread for an SQLite file, which can be written by one at a time anyway, and a few for Redis, where they
+wait for the network together. Who waits for a message or for room waits in the loop and needs none of them.
 
 The awaits, and why cancelling at them is safe: a push or pull that has not begun when its coroutine is cancelled never
 does. One that has begun goes on to its end: a push was accepted or not, as if it had been cancelled a moment later or
@@ -13,25 +16,23 @@ from typing import ParamSpec, TypeVar
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.stores import AsyncStore
-from lightbroker.clock import Clock
 from lightbroker.errors import QueueClosed
 from lightbroker.message import Delivery
-from lightbroker.policy import QueueOptions
 from lightbroker.queue import Queue
-from lightbroker.storage.base import Note, QueueStore, Store, Waitable
+from lightbroker.storage.base import Waitable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Desk:
-    """The thread in which an `AsyncBroker` calls its store; it is started when there is something to do."""
+    """The threads in which an `AsyncBroker` calls its store; they are started when there is something to do."""
 
-    def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(1, "lightbroker-store")
+    def __init__(self, threads: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, "lightbroker-store")
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        """Call it after what was submitted before; raises QueueClosed if the desk is closed."""
+        """Call it when a thread is free; raises QueueClosed if the desk is closed."""
         try:
             return self._executor.submit(function, *args, **kwargs)
         except RuntimeError:
@@ -44,25 +45,6 @@ class Desk:
     def close(self) -> None:
         """Take nothing new; what was submitted is done."""
         self._executor.shutdown(wait=False)
-
-
-class LateStore:
-    """The store that `make` makes when the first queue is opened: at a desk, so that opening it blocks no loop."""
-
-    def __init__(self, make: Callable[[], Store]) -> None:
-        self._make = make
-        self._store: Store | None = None
-
-    def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> QueueStore:
-        """Open the store, if it is not, and the queue."""
-        if self._store is None:
-            self._store = self._make()
-        return self._store.queue(name, options, clock, note)
-
-    def close(self) -> None:
-        """Close the store, if it was opened."""
-        if self._store is not None:
-            self._store.close()
 
 
 class ThreadedDelivery(AsyncDelivery):
@@ -86,9 +68,12 @@ class ThreadedStore(AsyncStore):
         self._desk = desk
         self.call = desk.call  # type: ignore[method-assign]
 
-    async def lease(self, most: int) -> list[AsyncDelivery]:
+    async def lease(self, most: int, *, waiting: bool) -> list[AsyncDelivery]:
         """Pull at the desk; who is cancelled meanwhile has what was leased for him given back."""
-        job = self._desk.submit(self._queue.pull_many, most, 0.0)
+        if waiting:
+            job = self._desk.submit(self._queue.lease, most)
+        else:
+            job = self._desk.submit(self._queue.pull_many, most, 0.0)
         try:
             found = await asyncio.wrap_future(job)
         except asyncio.CancelledError:

@@ -117,8 +117,8 @@ class MemoryQueue(SlowPaths):
             self._note(self._now(), message.id, "NEW", "DELAYED" if delay else "READY", 0, "push")
         return True
 
-    def watch(self) -> None:
-        """Nobody else can change the queue."""
+    def lease(self, most: int) -> list[Delivery]:
+        return self.pull_many(most, 0.0)
 
     def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
         taken += repeat(True, self._enter_many(messages[len(taken) :], delay))

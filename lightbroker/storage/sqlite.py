@@ -78,7 +78,6 @@ class SqliteQueue:
     ) -> None:
         self._file, self._name, self._options, self._clock = file, name, options, clock
         self._refusing = self._closed = False
-        self._lookout = lookout
         self._ready, self._room = Gate(lookout, self._how_many_ready), Gate(lookout, self._how_much_room)
         self._alarm = clock.alarm(self._tick)
         self._rows = QueueRows(file, name, options, self._announce)
@@ -91,7 +90,7 @@ class SqliteQueue:
 
     def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
         taken: list[bool] = []
-        enter = partial(self.enter, messages, taken, delay)
+        enter = partial(self._enter, messages, taken, delay)
         if self._options.overflow is not Overflow.BLOCK:
             timeout = 0.0
         try:
@@ -113,10 +112,14 @@ class SqliteQueue:
     def pushers(self) -> Sleepers:
         return self._room.sleepers
 
-    def watch(self) -> None:
-        self._lookout.begin()
+    def lease(self, most: int) -> list[Delivery]:
+        return self._ready.watched(partial(self._lease, most))
 
     def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
+        self._room.watched(partial(self._enter, messages, taken, delay, last))
+
+    def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
+        """Push what is not in yet; raises Empty if there is no room for it, and QueueFull if this is the last try."""
         if self._refusing:
             raise self._closed_error()
         taken += self._file.run(partial(self._do.enter, messages[len(taken) :], delay, last))

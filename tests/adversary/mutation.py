@@ -28,7 +28,8 @@ FULL = (
     *("tests/adversary/test_schedule.py", "tests/adversary/test_interrupt.py", "tests/adversary/test_stdlib_oracle.py"),
     *("tests/adversary/test_total_queue.py", "tests/adversary/test_model.py"),
 )
-NOT_THESE = "not sqlite and not notices and not sees and not seen and not finds"  # other stores; tests of the tests
+# Other stores, and tests of the tests.
+NOT_THESE = "not sqlite and not redis and not notices and not sees and not seen and not finds"
 HANGS = 20.0  # seconds that one test may take
 LONGEST = 600.0  # seconds that all of them may take
 

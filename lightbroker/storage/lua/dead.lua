@@ -1,0 +1,13 @@
+-- The DEAD, oldest first. ARGV: the turn of dying after which to begin, how many at most. The reply: for each its
+-- turn, id, record and failure.
+--> head
+--> clock
+--> finish
+local page = call('ZRANGE', dead, '(' .. ARGV[9], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[10], 'WITHSCORES')
+local found = {}
+for i = 1, #page, 2 do
+  for _, word in ipairs({page[i + 1], page[i], call('HGET', messages, page[i]), call('HGET', failure, page[i])}) do
+    found[#found + 1] = word
+  end
+end
+return finish(unpack(found))

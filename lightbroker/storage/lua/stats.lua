@@ -1,0 +1,10 @@
+-- The counts, and how many records and failures there are.
+--> head
+--> clock
+--> finish
+local counts = {call('ZCARD', ready), call('ZCARD', delayed), call('ZCARD', leased), call('ZCARD', dead)}
+local names = {'accepted', 'acked', 'dropped', 'expired', 'purged', 'retried', 'redriven', 'refused'}
+for _, count in ipairs(call('HMGET', meta, unpack(names))) do
+  counts[#counts + 1] = tonumber(count) or 0
+end
+return finish(call('HLEN', messages), call('HLEN', failure), unpack(counts))
