@@ -24,12 +24,18 @@ def store_url() -> str:
 
 
 @pytest.fixture
-def make_broker(store_url: str, clock: ManualClock) -> Iterator[Callable[..., Broker]]:
+def front() -> Callable[..., Any]:
+    """What a test uses as its broker; the contract runs its tests through the event loop as well."""
+    return Broker
+
+
+@pytest.fixture
+def make_broker(front: Callable[..., Any], store_url: str, clock: ManualClock) -> Iterator[Callable[..., Broker]]:
     """Make brokers on the store and the clock of the test; at its end each must keep the law."""
     brokers = []
 
     def make(**options: Any) -> Broker:
-        brokers.append(Broker(store_url, clock=clock, **options))
+        brokers.append(front(store_url, clock=clock, **options))
         return brokers[-1]
 
     yield make
