@@ -20,11 +20,11 @@ from lightbroker.storage.redis_records import FAR, Lease, Reply
 from lightbroker.storage.redis_runs import QueueRuns
 from lightbroker.storage.redis_scripts import Request
 from lightbroker.storage.redis_wait import Listener
-from lightbroker.storage.waiting import attempt
+from lightbroker.storage.waiting import Sleepers, attempt
 
 
 class RedisQueue(QueueRuns):
-    """See `QueueStore` for what each method promises."""
+    """See `QueueStore` and `Waitable` for what each method promises."""
 
     def __init__(
         self,
@@ -57,9 +57,7 @@ class RedisQueue(QueueRuns):
             if blocks:
                 self._enter_patiently(messages, taken, delay, threading.TIMEOUT_MAX if timeout is None else timeout)
             if len(taken) < len(messages):
-                self._enter(messages, taken, delay, b"refuse")
-            if len(taken) < len(messages):
-                raise outcome.full(self._name, self._options.capacity)
+                self.enter(messages, taken, delay, last=True)
         except PushError as error:
             error.accepted = tuple(message.id for message, entered in zip(messages, taken) if entered)
             raise
@@ -114,11 +112,29 @@ class RedisQueue(QueueRuns):
                 if timeout == 0.0:
                     raise Empty
             seconds = threading.TIMEOUT_MAX if timeout is None else timeout
-            return attempt(self._line.pullers, partial(self._lease_or_wait, most), seconds)
+            return attempt(self._line.pullers, partial(self.lease, most), seconds)
         except Empty:
             raise outcome.empty(self._name, timeout) from None
 
-    def _lease_or_wait(self, most: int) -> list[Delivery]:
+    @property
+    def pullers(self) -> Sleepers:
+        return self._line.pullers
+
+    @property
+    def pushers(self) -> Sleepers:
+        return self._line.pushers
+
+    def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
+        if not last:
+            self._enter_or_wait(messages, taken, delay)
+            return
+        if self._refusing:
+            raise self._closed_error()
+        self._enter(messages, taken, delay, b"refuse")
+        if len(taken) < len(messages):
+            raise outcome.full(self._name, self._options.capacity)
+
+    def lease(self, most: int) -> list[Delivery]:
         if not self._closed:
             self._listener.attend(self._line)
         return self._lease(most, b"crowd" if len(self._line.pullers) > 1 else b"wait")

@@ -80,7 +80,7 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
             '        if self._closed:\n            raise QueueClosed(f"the subscription to {self.pattern!r} is closed")\n',
             "",
         ),
-        ("a subscriber does not wait", "return self.buffer.attempt(self._take, wait)", "return self._take()"),
+        ("a subscriber does not wait", "return self.buffer.attempt(self.take, wait)", "return self.take()"),
         ("who waits for a closed member sleeps on", "            shared.buffer.rouse()  #", "            #"),
         ("a buffer that nobody reads stays open", "                shared.buffer.close()\n", ""),
         (
