@@ -24,7 +24,7 @@ from lightbroker.storage.waiting import Sleepers, attempt
 
 
 class RedisQueue(QueueRuns):
-    """See `QueueStore` and `Waitable` for what each method promises."""
+    """See `QueueStore`, `Inspectable` and `Waitable` for what each method promises."""
 
     def __init__(
         self,
@@ -221,6 +221,13 @@ class RedisQueue(QueueRuns):
             some, last = self._commands.read_dead_letters(self._do(self._commands.dead_letters(last)))
             letters += some
         return letters
+
+    def newest_dead(self, most: int) -> list[DeadLetter]:
+        letters, _ = self._commands.read_dead_letters(self._do(self._commands.newest_dead(most)))
+        return letters[::-1]
+
+    def oldest(self) -> float | None:
+        return self._commands.read_oldest(self._do(self._commands.oldest()))
 
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
         chosen = None if ids is None else list(dict.fromkeys(ids))
