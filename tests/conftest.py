@@ -1,5 +1,7 @@
 """Fixtures: a clock that stands still until told, and brokers that must keep the conservation law to the end."""
 
+import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -58,3 +60,13 @@ def open_queue(broker: Broker) -> Callable[..., Queue]:
         return broker.queue("q", **{"lease": 30.0, "retry": Retry(base=0.0), **options})
 
     return open_queue
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine, in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    asyncio.run(pyfuncitem.obj(**arguments))
+    return True
