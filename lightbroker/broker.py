@@ -57,10 +57,14 @@ def open_store(url: str) -> Store:
 
 @dataclass(frozen=True)
 class BrokerStats:
-    """The numbers of every queue by name, and of every subscriber's buffer."""
+    """The numbers of every queue by name, and of every subscriber's buffer.
+
+    departed: what subscribers counted that have left, by pattern, while others listen to the same without a group.
+    """
 
     queues: dict[str, QueueStats]
     subscriptions: tuple[SubscriptionStats, ...]
+    departed: tuple[SubscriptionStats, ...]
 
 
 class Broker:
@@ -222,7 +226,17 @@ class Broker:
 
     def stats(self) -> BrokerStats:
         """The numbers of all queues and subscriptions now."""
-        return BrokerStats({name: queue.stats() for name, queue in sorted(self._queues.items())}, self._topics.stats())
+        return BrokerStats({name: queue.stats() for name, queue in self.queues.items()}, *self._topics.stats())
+
+    @property
+    def queues(self) -> dict[str, Queue]:
+        """The queues that were declared so far, by name and in its order."""
+        return dict(sorted(self._queues.copy().items()))
+
+    @property
+    def state(self) -> str:
+        """`open`, `draining` (it takes nothing new and finishes) or `closed`."""
+        return "closed" if self._closed else "draining" if self._draining else "open"
 
     def trace(self, message_id: str) -> list[Transition]:
         """What the broker remembers of a message's life, oldest first; empty unless it was made with `trace=`."""
@@ -271,7 +285,8 @@ class Broker:
             queue.store.close()
             with suppress(StoreError):  # it is away, and keeps what it has
                 if held := queue.stats().held:
-                    log.warning("closed with %d messages left in queue %s", held, queue.name)
+                    extra = {"queue": queue.name}
+                    log.warning("closed with %d messages left in queue %s", held, queue.name, extra=extra)
         self._store.close()
         self._closed = True
 

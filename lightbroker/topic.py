@@ -4,7 +4,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from queue import Empty
 from types import MappingProxyType, TracebackType
@@ -31,6 +31,10 @@ class SubscriptionStats:
     delivered: int
     dropped: int
     refused: int
+
+    def __add__(self, other: "SubscriptionStats") -> "SubscriptionStats":
+        counts = ("buffered", "received", "delivered", "dropped", "refused")
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in counts})
 
 
 class Subscription:
@@ -123,6 +127,7 @@ class Topics:
         self._lock = threading.Lock()
         self._groups: dict[tuple[str, str | int], _Group] = {}
         self._bound: dict[tuple[str, str], Queue] = {}
+        self._departed: dict[str, SubscriptionStats] = {}
         self._patterns: Patterns[_Group | Queue] = Patterns()
         self._routes: dict[str, tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]] = {}
         self._keys = count()
@@ -174,10 +179,10 @@ class Topics:
         kept = MappingProxyType({**check_headers(headers), "topic": topic})
         return Message(next(self._ids), data, self._clock.time(), 1, kept), 0, buffers, queues
 
-    def stats(self) -> tuple[SubscriptionStats, ...]:
-        """One entry for each buffer."""
+    def stats(self) -> tuple[tuple[SubscriptionStats, ...], tuple[SubscriptionStats, ...]]:
+        """One entry for each buffer, and the sums of those that are gone; see `BrokerStats`."""
         with self._lock:
-            return tuple(shared.members[0].stats() for shared in self._groups.values())
+            return tuple(shared.members[0].stats() for shared in self._groups.values()), tuple(self._departed.values())
 
     def check(self) -> None:
         """Raise InvariantError if the law does not hold for a buffer."""
@@ -200,7 +205,16 @@ class Topics:
             if not shared.members:
                 del self._groups[key]
                 self._changed()
+                if member.group is None:
+                    self._remember(member.stats())
                 shared.buffer.close()
+
+    def _remember(self, gone: SubscriptionStats) -> None:
+        """Keep the counts of one who left while others listen to the same pattern, so that their sum never falls."""
+        earlier = self._departed.pop(gone.pattern, None)
+        if any(pattern == gone.pattern and isinstance(member, int) for pattern, member in self._groups):
+            gone = replace(gone, buffered=0)
+            self._departed[gone.pattern] = gone + earlier if earlier else gone
 
     def _changed(self) -> None:
         self._patterns = Patterns(self._targets())

@@ -9,6 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 
 from lightbroker.errors import LeaseLost, QueueClosed, QueueEmpty, check_count
+from lightbroker.histogram import Tally
 from lightbroker.message import Delivery, Message
 from lightbroker.queue import Queue, check_timeout
 
@@ -22,8 +23,34 @@ def check_pool(handler: object, workers: object) -> None:
     if not callable(handler):
         raise TypeError(f"handler must be callable, not {handler!r}")
     if inspect.iscoroutinefunction(handler):
-        raise TypeError("handler is async, a worker thread has no event loop: pass lambda m: asyncio.run(handler(m))")
+        raise TypeError("handler is async, and a worker thread has no event loop: use AsyncBroker(broker).workers")
     check_count("workers", workers)
+
+
+def about(queue: Queue, message: Message) -> dict[str, object]:
+    """The fields of a log record on a message, for `extra`: `queue`, `message_id` and `attempt`."""
+    return {"queue": queue.name, "message_id": message.id, "attempt": message.attempts}
+
+
+def tell_late(queue: Queue, message: Message) -> None:
+    """Log that a handler was too slow to settle its message."""
+    log.warning(
+        "queue %s: message %s, attempt %d was done but its lease was over; it will be delivered again",
+        *(queue.name, message.id, message.attempts),
+        extra=about(queue, message),
+    )
+
+
+def tell_failure(queue: Queue, message: Message, error: BaseException) -> None:
+    """Log what a handler raised, as a warning if that was the last attempt."""
+    last = message.attempts >= queue.options.retry.max_attempts
+    log.log(
+        logging.WARNING if last else logging.INFO,
+        "queue %s: message %s, attempt %d failed: %r; %s",
+        *(queue.name, message.id, message.attempts, error),
+        "that was the last" if last else "it will be tried again",
+        extra=about(queue, message),
+    )
 
 
 class WorkerPool:
@@ -41,6 +68,7 @@ class WorkerPool:
         check_pool(handler, workers)
         self.queue = queue
         self._handler = handler
+        self._now, self._time = queue.clock.monotonic, queue.clock.time
         self._stopping = threading.Event()
         self._running: dict[int, Delivery] = {}
         self._heartbeat = queue.clock.alarm(self._beat)
@@ -92,11 +120,15 @@ class WorkerPool:
 
     def _start(self, worker: int) -> threading.Thread:
         name = f"lightbroker-{self.queue.name}-{worker}"
-        thread = threading.Thread(target=self._work, args=(worker,), name=name, daemon=True)
+        thread = threading.Thread(target=self._run, args=(worker,), name=name, daemon=True)
         thread.start()
         return thread
 
-    def _work(self, worker: int) -> None:
+    def _run(self, worker: int) -> None:
+        with self.queue.wait_times.tally() as waits, self.queue.handling_times.tally() as handlings:
+            self._work(worker, waits, handlings)
+
+    def _work(self, worker: int, waits: Tally, handlings: Tally) -> None:
         while not self._stopping.is_set():
             try:
                 delivery = self.queue.pull(_POLL)
@@ -106,26 +138,28 @@ class WorkerPool:
                 return
             self._running[worker] = delivery
             try:
-                self._settle(delivery)
+                self._settle(delivery, waits, handlings)
             except LeaseLost:
-                log.warning(
-                    "queue %s: message %s, attempt %d was done but its lease was over; it will be delivered again",
-                    *(self.queue.name, delivery.message.id, delivery.message.attempts),
-                )
+                tell_late(self.queue, delivery.message)
             finally:
                 del self._running[worker]
 
-    def _settle(self, delivery: Delivery) -> None:
+    def _settle(self, delivery: Delivery, waits: Tally, handlings: Tally) -> None:
         if self._stopping.is_set():
             delivery.release()
             return
+        message, now = delivery.message, self._now
+        if message.attempts == 1:  # the others waited for their backoff too
+            waited = self._time() - message.timestamp
+            waits.record(waited if waited > 0.0 else 0.0)
+        started = now()
         try:
-            self._handler(delivery.message)
+            try:
+                self._handler(message)
+            finally:
+                handlings.record(now() - started)
         except BaseException as error:  # also SystemExit: a handler must not be able to end a worker
-            log.info(
-                "queue %s: message %s, attempt %d failed: %r",
-                *(self.queue.name, delivery.message.id, delivery.message.attempts, error),
-            )
+            tell_failure(self.queue, message, error)
             delivery.nack(error)
         else:
             delivery.ack()

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry
+from tests import redis_server
+from tests.adversary.total_queue import switching_every
+from tests.support import Unavailable, miss
 
 
 @pytest.fixture
@@ -70,3 +73,19 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
     asyncio.run(pyfuncitem.obj(**arguments))
     return True
+
+
+@pytest.fixture(params=[None, 1e-6], ids=["switching as usual", "switching every microsecond"])
+def switching(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test of threads a second time with the smallest switch interval; for `usefixtures`."""
+    with switching_every(request.param):
+        yield
+
+
+@pytest.fixture
+def redis_installed() -> None:
+    """For tests that start a Redis server of their own: skips them where there is none, or fails them in CI."""
+    try:
+        redis_server.check()
+    except Unavailable as error:
+        miss(error)

@@ -40,6 +40,12 @@ def library() -> Any:
     return redis
 
 
+def check() -> None:
+    """Raise Unavailable unless servers can be started and talked to here."""
+    library()
+    _program("redis-server", "redis-server")
+
+
 def _program(name: str, package: str) -> str:
     path = shutil.which(name)
     if path is None:
@@ -197,6 +203,24 @@ class RedisCluster:
     def _complete(self, client: Any) -> bool:
         told = client.execute_command("CLUSTER INFO")
         return (told["cluster_state"], told["cluster_known_nodes"]) == ("ok", str(len(self.nodes)))
+
+    def move(self, key: str) -> None:
+        """Give the slot of `key`, and all that is in it, to the next node."""
+        clients = [node.client() for node in self.nodes]
+        names = [client.execute_command("CLUSTER MYID").decode() for client in clients]
+        slot = clients[0].execute_command("CLUSTER KEYSLOT", key)
+        with library().RedisCluster.from_url(self.url) as cluster:
+            old = [node.port for node in self.nodes].index(cluster.get_node_from_key(key).port)
+        new = (old + 1) % len(clients)
+        clients[new].execute_command(f"CLUSTER SETSLOT {slot} IMPORTING {names[old]}")
+        clients[old].execute_command(f"CLUSTER SETSLOT {slot} MIGRATING {names[new]}")
+        keys = clients[old].execute_command("CLUSTER GETKEYSINSLOT", slot, 1000)
+        if keys:
+            clients[old].execute_command("MIGRATE", "127.0.0.1", self.nodes[new].port, "", 0, 5000, "KEYS", *keys)
+        for client in (clients[new], *clients):
+            client.execute_command(f"CLUSTER SETSLOT {slot} NODE {names[new]}")
+        for client in clients:
+            client.close()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         for node in self.nodes:

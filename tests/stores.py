@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests import redis_server
 from tests.support import Unavailable, miss
@@ -45,6 +46,19 @@ STORES = {
     "sqlite": StoreUnderTest(_sqlite, durable=True),
     "redis": StoreUnderTest(_redis, durable=True),
 }
+
+
+@contextmanager
+def fresh_urls(name: str) -> Iterator[Callable[[], str]]:
+    """Each call gives the URL of an empty store and does away with the one before; raises `Unavailable`."""
+    with ExitStack() as stack:
+
+        def fresh() -> str:
+            stack.close()
+            folder = stack.enter_context(TemporaryDirectory())
+            return stack.enter_context(STORES[name].fresh(Path(folder)))
+
+        yield fresh
 
 
 @contextmanager

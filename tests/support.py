@@ -1,6 +1,7 @@
 """What tests of queues, threads and servers share."""
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -46,6 +47,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < until, f"{condition} did not come true within {PATIENCE} s"
         time.sleep(0.001)
+
+
+def program(name: str, package: str) -> str:
+    """Return the path of a program. One that is missing skips the test, or fails it where CI is set."""
+    path = shutil.which(name)
+    if path is None:
+        miss(Unavailable(f"{name} is not installed: apt-get install {package}"))
+    return path
 
 
 class Call:

@@ -15,14 +15,14 @@ ROOT = Path(lightbroker.__file__).parent
 LAYOUT = [
     *("errors", "clock", "message", "pattern", "policy"),
     *("storage.waiting", "storage.base", "storage"),
-    *("queue", "topic", "shared_topic", "worker", "broker", "aio"),
-    *("metrics", "server"),
+    *("histogram", "queue", "topic", "shared_topic", "worker", "broker", "aio"),
+    *("process", "metrics", "health", "http", "listener", "site", "server"),
     *("watcher", "demo", "terminal", "__main__"),
     "lab",
 ]
-CORE = LAYOUT[: LAYOUT.index("metrics")]
+CORE = LAYOUT[: LAYOUT.index("watcher")]
 CLIENTS = {
-    (f"storage.redis_{part}", "redis") for part in ("link", "wait", "inbox", "topics")
+    (f"storage.redis_{part}", "redis") for part in ("link", "trouble", "wait", "inbox", "topics")
 }  # loaded with their store
 ALLOWED = {("broker", "storage"), ("__main__", "lab")}  # a store is loaded when a URL names it; the command is last
 

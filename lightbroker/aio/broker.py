@@ -163,7 +163,7 @@ class AsyncBroker:
         the others have their copies.
         """
         broker = await self._call(_itself)
-        if broker._draining:
+        if broker.state != "open":
             raise QueueClosed("the broker is closed")
         topics = broker._topics
         if isinstance(topics, SharedTopics):

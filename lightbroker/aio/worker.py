@@ -10,8 +10,10 @@ from types import TracebackType
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.queue import AsyncQueue
 from lightbroker.errors import BrokerError, LeaseLost, QueueClosed, StoreError, check_count
+from lightbroker.histogram import Tally
 from lightbroker.message import Message
 from lightbroker.queue import check_timeout
+from lightbroker.worker import tell_failure, tell_late
 
 log = logging.getLogger(__name__)
 
@@ -129,28 +131,36 @@ class AsyncWorkerPool:
         await self.stop(drain=error is None or isinstance(error, Exception))
 
     async def _work(self, worker: int) -> None:
-        while not self.stopped:
-            try:
-                self._running[worker] = delivery = await self.queue.pull()
-                await self._settle(delivery)
-            except QueueClosed:
-                return
-            except LeaseLost:
-                log.warning(
-                    "queue %s: message %s, attempt %d was done but its lease was over; it will be delivered again",
-                    *(self.queue.name, delivery.message.id, delivery.message.attempts),
-                )
-            except StoreError:
-                log.warning("queue %s: its store cannot be used", self.queue.name, exc_info=True)
-                self._running.pop(worker, None)
-                await asyncio.sleep(_AGAIN)
-            finally:
-                self._running.pop(worker, None)
-            await asyncio.sleep(0)  # neither the pull nor the handler need have let others run
+        with self.queue.threads.wait_times.tally() as waits, self.queue.threads.handling_times.tally() as handlings:
+            while not self.stopped:
+                await self._serve(worker, waits, handlings)
+                await asyncio.sleep(0)  # neither the pull nor the handler need have let others run
 
-    async def _settle(self, delivery: AsyncDelivery) -> None:
+    async def _serve(self, worker: int, waits: Tally, handlings: Tally) -> None:
         try:
-            await self._handler(delivery.message)
+            self._running[worker] = delivery = await self.queue.pull()
+            await self._settle(delivery, waits, handlings)
+        except QueueClosed:
+            self.stopped = True
+        except LeaseLost:
+            tell_late(self.queue.threads, delivery.message)
+        except StoreError:
+            log.warning("queue %s: its store cannot be used", self.queue.name, exc_info=True)
+            self._running.pop(worker, None)
+            await asyncio.sleep(_AGAIN)
+        finally:
+            self._running.pop(worker, None)
+
+    async def _settle(self, delivery: AsyncDelivery, waits: Tally, handlings: Tally) -> None:
+        message, clock = delivery.message, self.queue.threads.clock
+        if message.attempts == 1:  # the others waited for their backoff too
+            waits.record(max(0.0, clock.time() - message.timestamp))
+        started = clock.monotonic()
+        try:
+            try:
+                await self._handler(message)
+            finally:
+                handlings.record(clock.monotonic() - started)
         except asyncio.CancelledError as error:
             if self.stopped or _cancelled():
                 with suppress(LeaseLost):
@@ -163,10 +173,7 @@ class AsyncWorkerPool:
             await delivery.ack()
 
     async def _failed(self, delivery: AsyncDelivery, error: BaseException) -> None:
-        log.info(
-            "queue %s: message %s, attempt %d failed: %r",
-            *(self.queue.name, delivery.message.id, delivery.message.attempts, error),
-        )
+        tell_failure(self.queue.threads, delivery.message, error)
         await delivery.nack(error)
 
     def _arm(self) -> None:

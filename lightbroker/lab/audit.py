@@ -11,9 +11,14 @@ _NUMBER_BYTES = 8
 _PADDING = bytes(BODY_BYTES - _NUMBER_BYTES)
 
 
-def make_bodies(messages: int) -> list[bytes]:
-    """Bodies of 100 bytes, each of which carries its index."""
-    return [index.to_bytes(_NUMBER_BYTES, "big") + _PADDING for index in range(messages)]
+def make_bodies(messages: int, first: int = 0) -> list[bytes]:
+    """Bodies of 100 bytes, each of which carries its index, from `first` on."""
+    return [index.to_bytes(_NUMBER_BYTES, "big") + _PADDING for index in range(first, first + messages)]
+
+
+def number(body: bytes) -> int:
+    """The index in a body that `make_bodies` wrote."""
+    return int.from_bytes(body[:_NUMBER_BYTES], "big")
 
 
 def numbers(bodies: Iterable[bytes]) -> NDArray[np.int64]:

@@ -98,6 +98,17 @@ class QueueStore(Settler, Protocol):
 
 
 @runtime_checkable
+class Inspectable(Protocol):
+    """What a `QueueStore` may offer besides, for those who watch it; neither method may hold up a transition."""
+
+    def oldest(self) -> float | None:
+        """When the message that has been READY longest was accepted, in Unix seconds; None if none is READY."""
+
+    def newest_dead(self, most: int) -> list[DeadLetter]:
+        """The `most` dead letters that were added last, oldest first."""
+
+
+@runtime_checkable
 class Waitable(QueueStore, Protocol):
     """A queue at which one can also wait without a thread, as coroutines do: hang up a `Sleeper`, try, and await it."""
 

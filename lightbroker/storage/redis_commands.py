@@ -3,10 +3,8 @@
 import json
 import random
 import secrets
-import struct
 from collections.abc import Iterable, Sequence
 from itertools import count
-from types import MappingProxyType
 from typing import Any
 
 from lightbroker.clock import Clock, SystemClock
@@ -15,70 +13,23 @@ from lightbroker.message import NEVER, DeadLetter, Delivery, Message, Settler
 from lightbroker.policy import QueueOptions
 from lightbroker.storage import outcome
 from lightbroker.storage.base import QueueStats
+from lightbroker.storage.redis_records import (
+    FAR,
+    Lease,
+    Reply,
+    bound,
+    digits,
+    micros,
+    pack,
+    read_receipt,
+    unpack,
+)
 from lightbroker.storage.redis_scripts import QueueScripts, Request
 
 SCHEMA_VERSION = 1
 MOST = 1000  #: messages in one run of a script, which bounds how long the server is busy with it
 _HEAVY = 8 * 1024 * 1024  # bytes of bodies in one run
-FAR = 1 << 53  #: microseconds: later than anything, and still exact in a double
-_HEAD = struct.Struct(">dI")  # the beginning of a record: the timestamp, and the length of the headers
-_BOUNDS = ("capacity", "dead_capacity")
-
-
-class Reply:
-    """What every script answers: where in the reply is what, before what the script is about."""
-
-    WAIT = 0  #: microseconds until something falls due that the caller should see to; -1 for nothing
-    PULLERS = 1  #: how many of its threads that wait for a message should try again
-    PUSHERS = 2  #: how many of those that wait for room
-    NOTES = 3  #: id, delivery, from, to and cause of each transition, if the queue is traced
-    BODY = 4
-
-
-class Lease(Delivery):
-    """A delivery under a lease in Redis, until `until` (microseconds of the clock that the scripts read)."""
-
-    __slots__ = ("key", "until")
-    key: bytes
-    until: int
-
-    @property
-    def receipt(self) -> str:
-        """The call that made this lease, its place among those made together, and the message."""
-        return self.key.decode()
-
-
-def micros(seconds: float) -> int:
-    """Whole microseconds, at most those that a double holds exactly."""
-    return round(min(seconds, FAR / 1e6) * 1e6)
-
-
-def _digits(number: int) -> bytes:
-    return b"%d" % number
-
-
-def _bound(value: int | None) -> bytes:
-    return b"" if value is None else b"%d" % value
-
-
-def _record(message: Message) -> bytes:
-    headers = json.dumps(dict(message.headers)).encode() if message.headers else b""
-    return _HEAD.pack(message.timestamp, len(headers)) + headers + message.body
-
-
-def _message(id: bytes, attempts: int, record: bytes) -> Message:
-    timestamp, length = _HEAD.unpack_from(record)
-    body = record[_HEAD.size + length :]
-    if not length:
-        return Message(id.decode(), body, timestamp, attempts)
-    headers = json.loads(record[_HEAD.size : _HEAD.size + length])
-    return Message(id.decode(), body, timestamp, attempts, MappingProxyType(headers))
-
-
-def _read_receipt(receipt: bytes) -> tuple[bytes, int]:
-    """The id and the number of the delivery."""
-    head, _, id = receipt.split(b"/", 2)[2].partition(b":")
-    return id, int(head.rstrip(b"ft"))
+_PAGE = 100  # dead letters that are fetched together
 
 
 class QueueCommands:
@@ -89,20 +40,28 @@ class QueueCommands:
 
     def __init__(self, prefix: str, name: str, options: QueueOptions, clock: Clock, traced: bool, client: str) -> None:
         self._name, self._options, self._clock = name, options, clock
-        self._server_time = isinstance(clock, SystemClock)
+        self._server_time = type(clock) is SystemClock
         self._rng = random.Random(options.retry.seed)
         self.channel = f"{{{prefix}:{name}}}"  #: of news for all who wait
         self.own_channel = f"{self.channel}:{client}"  #: of calls for this process
         self._client = client
-        bounds = _bound(options.capacity), _bound(options.dead_capacity)
-        policy, lease = options.overflow.value.encode(), _digits(micros(options.lease))
-        self._scripts = QueueScripts(self.channel, (client.encode(), b"1" if traced else b"", *bounds, policy, lease))
+        self._scripts = QueueScripts(
+            self.channel,
+            {
+                "me": client.encode(),
+                "traced": b"1" if traced else b"",
+                "capacity": bound(options.capacity),
+                "dead_capacity": bound(options.dead_capacity),
+                "policy": options.overflow.value.encode(),
+                "lease": digits(micros(options.lease)),
+            },
+        )
         self._slots = f"{self.channel}:pushed:{client}:".encode()
         self._numbers = count(1)
         self._expired = self._error(outcome.lease_expired(options.lease), "")
 
     def _request(self, name: str, *arguments: bytes, extra: tuple[bytes, ...] = ()) -> Request:
-        now = b"" if self._server_time else _digits(micros(self._clock.time()))
+        now = b"" if self._server_time else digits(micros(self._clock.time()))
         return self._scripts.request(name, now, *arguments, extra=extra)
 
     @staticmethod
@@ -111,7 +70,7 @@ class QueueCommands:
 
     def open(self) -> Request:
         """Make the queue, or find it."""
-        return self._request("open", _digits(SCHEMA_VERSION))
+        return self._request("open", digits(SCHEMA_VERSION))
 
     def opened(self, reply: list[Any]) -> None:
         """Raise what speaks against using the queue: ValueError for other bounds, else StoreError."""
@@ -119,11 +78,12 @@ class QueueCommands:
             return
         kind, *details = (word.decode() for word in reply[Reply.BODY :])
         if kind == "bounds":
-            pairs = zip(_BOUNDS, (self._options.capacity, self._options.dead_capacity), details)
+            mine = {"capacity": self._options.capacity, "dead_capacity": self._options.dead_capacity}
+            its = (None if int(detail) == FAR else int(detail) for detail in details)
             differing = ", ".join(
-                f"{bound}={mine!r} (Redis has {int(its) if its else None!r})"
-                for bound, mine, its in pairs
-                if mine != (int(its) if its else None)
+                f"{name}={value!r} (Redis has {other!r})"
+                for (name, value), other in zip(mine.items(), its)
+                if value != other
             )
             raise ValueError(
                 f"queue {self._name!r} is declared already, with other options: {differing}; to change them, stop "
@@ -148,11 +108,11 @@ class QueueCommands:
         queue ends it, `wait` if the caller waits for room, `crowd` if others of this process do as well, or `no`.
         """
         end = messages[0].expires
-        ttl = b"" if end == NEVER else _digits(micros(max(0.0, end - self._clock.monotonic())))
-        pairs = [word for message in messages for word in (message.id.encode(), _record(message))]
+        ttl = b"" if end == NEVER else digits(micros(max(0.0, end - self._clock.monotonic())))
+        pairs = [word for message in messages for word in (message.id.encode(), pack(message))]
         return self._request(
             "push",
-            *(_digits(next(self._numbers)), _digits(micros(delay)), ttl, blocked, *pairs),
+            *(digits(next(self._numbers)), digits(micros(delay)), ttl, blocked, *pairs),
             extra=(b"%b%d" % (self._slots, slot),),
         )
 
@@ -179,7 +139,7 @@ class QueueCommands:
     def pull(self, most: int, waits: bytes) -> Request:
         """Lease messages. waits: `no`, `wait` if the caller does when there is none, `crowd` if others do as well."""
         name = f"{next(self._numbers):012x}-{self._client}".encode()  # leases of one instant end in its order
-        return self._request("pull", _digits(min(most, MOST)), waits, name)
+        return self._request("pull", digits(min(most, FAR)), waits, name)
 
     @staticmethod
     def overdue(reply: list[Any]) -> list[bytes] | None:
@@ -195,13 +155,13 @@ class QueueCommands:
         for receipt, record in zip(pairs, pairs):
             lease = Lease()
             lease.key, lease.until, lease.store, lease.deadline = receipt, until, store, deadline
-            lease.message = _message(*_read_receipt(receipt), record)
+            lease.message = unpack(*read_receipt(receipt), record)
             leases.append(lease)
         return leases
 
     @staticmethod
     def more(reply: list[Any]) -> bool:
-        """Whether a pull stopped only because the messages were heavy."""
+        """Whether a pull stopped only because it would have kept the server busy for too long."""
         return bool(reply[Reply.BODY + 1])
 
     def ack(self, leases: Sequence[Lease]) -> Request:
@@ -223,13 +183,13 @@ class QueueCommands:
         """End leases that ran out; their waits are drawn here, so that they repeat with the seed."""
         words = []
         for receipt in receipts:
-            _, attempts = _read_receipt(receipt)
+            _, attempts = read_receipt(receipt)
             words += [receipt, self._wait(outcome.retry_wait(attempts, None, self._options.retry, self._rng))]
         return self._request("fail", b"lease expired", self._expired, *words)
 
     @staticmethod
     def _wait(seconds: float | None) -> bytes:
-        return b"-1" if seconds is None else _digits(micros(seconds))
+        return b"-1" if seconds is None else digits(micros(seconds))
 
     def release(self, lease: Lease) -> Request:
         """Give a message back."""
@@ -241,7 +201,7 @@ class QueueCommands:
 
     def extend(self, lease: Lease, seconds: float) -> Request:
         """Keep a lease for `seconds` from now."""
-        return self._request("extend", lease.key, _digits(micros(seconds)))
+        return self._request("extend", lease.key, digits(micros(seconds)))
 
     def settled(self, request: Request, reply: list[Any], lease: Lease) -> int:
         """What the reply says of a lease that held; raises LeaseLost if it did not."""
@@ -264,15 +224,15 @@ class QueueCommands:
     def redrive(self, most: int, ids: Sequence[str] | None) -> Request:
         """Make dead letters READY, at most MOST of them."""
         chosen = (b"",) if ids is None else (b"1", *(id.encode(errors="replace") for id in ids))
-        return self._request("redrive", _digits(min(most, MOST)), *chosen)
+        return self._request("redrive", digits(min(most, MOST)), *chosen)
 
     def purge(self) -> Request:
         """Delete dead letters, at most MOST of them."""
-        return self._request("purge", _digits(MOST))
+        return self._request("purge", digits(MOST))
 
     def dead_letters(self, after: bytes) -> Request:
         """Some of the dead letters, those that died after the turn `after`."""
-        return self._request("dead", after, b"100")
+        return self._request("dead", after, digits(_PAGE))
 
     def read_dead_letters(self, reply: list[Any]) -> tuple[list[DeadLetter], bytes]:
         """The letters, and the turn of the last, b"" if there are no more."""
@@ -280,12 +240,12 @@ class QueueCommands:
         words = iter(reply[Reply.BODY :])
         for turn, id, record, failure in zip(words, words, words, words):
             first_at, last_at, attempts, reason, error = failure.split(b" ", 4)
-            message = _message(id, int(attempts), record)
+            message = unpack(id, int(attempts), record)
             text, trace = json.loads(error)
             times = int(first_at) / 1e6, int(last_at) / 1e6
             letters.append(DeadLetter(message, self._name, reason.decode(), text, trace, *times))
             last = turn
-        return letters, last
+        return letters, last if len(letters) == _PAGE else b""
 
     def stats(self) -> Request:
         """Count."""
@@ -293,8 +253,8 @@ class QueueCommands:
 
     def read_stats(self, reply: list[Any]) -> QueueStats:
         """The counts as the contract names them."""
-        _, _, ready, delayed, leased, dead, *counts = reply[Reply.BODY :]
-        return QueueStats(ready, delayed, leased, dead, self._options.capacity, *counts)
+        _, _, ready, delayed, leased, dead, turns, moves, *counts = reply[Reply.BODY :]
+        return QueueStats(ready, delayed, leased, dead, self._options.capacity, turns - moves, *counts)
 
     def check(self, reply: list[Any]) -> None:
         """Raise InvariantError if the law does not hold, or the counts do not fit the messages."""

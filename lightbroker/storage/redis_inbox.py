@@ -12,7 +12,8 @@ from redis import exceptions
 
 from lightbroker.errors import BrokerError, QueueClosed, StoreError
 from lightbroker.storage import redis_link
-from lightbroker.storage.redis_link import TROUBLE, RedisLink, Wire, pauses
+from lightbroker.storage.redis_link import RedisLink, Wire, pauses
+from lightbroker.storage.redis_trouble import TROUBLE
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The connections of one process to a Redis server or cluster: requests, replies, and what trouble means.
+"""The connections of one process to a Redis server or cluster: requests go out, replies come back.
 
 A thread that has a request takes an idle connection, or makes one, and gives it back afterwards. When a connection
 breaks, the request is sent again, told that it may have been run before; the scripts make that harmless. Nobody knows
@@ -10,9 +10,8 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any, Protocol, TypeVar, cast
 
 from redis import exceptions
@@ -23,6 +22,7 @@ from redis.retry import Retry
 
 from lightbroker.errors import BrokerError, QueueClosed, StoreError
 from lightbroker.storage.redis_scripts import Request
+from lightbroker.storage.redis_trouble import BROKEN, TROUBLE, explain, passing
 from lightbroker.storage.redis_url import Address
 
 T = TypeVar("T")
@@ -33,23 +33,6 @@ _SILENCE = 10.0  # seconds without an answer after which a connection is given u
 _PAUSE = 0.01, 1.0  # seconds between two tries, at first and at most
 _TOGETHER = 8  # requests that are on their way at the same time
 _OLDEST = (6, 2)
-
-#: What redis-py raises when a server cannot be reached or gives no answer.
-TROUBLE = (exceptions.RedisError, exceptions.RedisClusterException, OSError)
-_REFUSALS = exceptions.AuthenticationError, exceptions.AuthorizationError  # they are connection errors to redis-py
-_TRANSIENT = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.RedisClusterException, OSError)
-_TRANSIENT_SIGNS = ("BUSY ", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "LOADING")
-_MEANINGS = (
-    (("WRONGPASS", "NOAUTH", "invalid username-password", "Authentication"), "it does not take this user and password"),
-    (("NOPERM", "NoPermission", "no permissions"), "the user may not do what the broker needs: its keys and channels"),
-    (("OOM", "OutOfMemory", "maxmemory"), "it has no memory for more; nothing was changed; settle some or add some"),
-    (("READONLY", "ReadOnly", "read only replica"), "it is a replica, which takes no writes; name the primary"),
-    (("MISCONF",), "it cannot write to its disk and takes no more; nothing was changed"),
-    (("NOREPLICAS",), "it has too few replicas to take writes; nothing was changed"),
-    (("WRONGTYPE",), "another program has put something else into a key of the queue; choose another `?prefix=`"),
-    (("DB index", "SELECT is not allowed"), "it has no such database"),
-    (("BUSY ",), "another program's script has kept it busy"),
-)  # fmt: skip
 
 
 class Wire(Protocol):
@@ -102,7 +85,7 @@ class RedisLink:
                 f"{self._address} drops what it likes when it is full (maxmemory-policy {told['maxmemory_policy']}), "
                 f"messages too; set it to noeviction"
             )
-        if told.get("redis_mode") == "cluster":
+        if told.get("cluster_enabled") == "1":
             # It finds the node and follows the slots when they move; to try again is `patiently`'s.
             self._cluster = RedisCluster(**self._options, ssl=self._address.tls, retry=Retry(NoBackoff(), 0))
 
@@ -139,17 +122,20 @@ class RedisLink:
             self._cluster.nodes_manager.initialize()
 
     def call(self, request: Request, patience: float | None = None) -> list[Any]:
-        """Run a script and return its reply; raises StoreError if there is none within `patience` seconds."""
-        self.check_process()
-        return self.patiently(partial(self._run, (request,)), patience)[0]
+        """Run a script; its reply."""
+        return self.call_all((request,), patience)[0]
 
-    def call_all(self, requests: Iterable[Request], patience: float | None = None) -> list[list[Any]]:
-        """Run scripts one after the other, several of them on their way at a time; their replies."""
+    def call_all(self, requests: Sequence[Request], patience: float | None = None) -> list[list[Any]]:
+        """Run scripts one after the other, several of them on their way at a time; their replies.
+
+        Raises StoreError if there is none within `patience` seconds (None: half a minute), or it is an error.
+        """
         self.check_process()
+        if len(requests) == 1:
+            return self.patiently(partial(self._run, requests), patience)
         replies: list[list[Any]] = []
-        rest = iter(requests)
-        while batch := tuple(islice(rest, _TOGETHER)):
-            replies += self.patiently(partial(self._run, batch), patience)
+        for start in range(0, len(requests), _TOGETHER):
+            replies += self.patiently(partial(self._run, requests[start : start + _TOGETHER]), patience)
         return replies
 
     def check_process(self) -> None:
@@ -176,7 +162,7 @@ class RedisLink:
                     answers[number] = self._read(connection)
         except BaseException as error:  # also an interrupt: what comes next on this connection belongs to nobody
             connection.disconnect()
-            if isinstance(error, _TRANSIENT):
+            if isinstance(error, BROKEN):
                 self._hang_up()  # the others lead to the same server
             raise
         self._idle.append(connection)
@@ -206,38 +192,25 @@ class RedisLink:
         Raises StoreError if that does not help within `patience` seconds (None: half a minute), or cannot.
         """
         until: float | None = None
-        pause, longest = _PAUSE
+        waits = pauses()
         while True:
             if self._closing.is_set():
                 raise QueueClosed("the broker is closed")
             try:
                 return step(until is not None)
             except TROUBLE as error:
-                transient = isinstance(error, _TRANSIENT) and not isinstance(error, _REFUSALS)
-                transient = transient or any(sign in str(error) for sign in _TRANSIENT_SIGNS)
+                if not passing(error) or (until is not None and time.monotonic() >= until):
+                    raise self.explain(error) from error
                 if until is None:  # the first time, which is tried again at once: an old connection says nothing
                     until = time.monotonic() + (PATIENCE if patience is None else patience)
                     wait = 0.0
                 else:
-                    wait, pause = pause * random.uniform(0.5, 1.0), min(2.0 * pause, longest)
-                if not transient or time.monotonic() >= until:
-                    raise self.explain(error) from error
+                    wait = next(waits)
             self._closing.wait(wait)
 
     def explain(self, error: BaseException | None) -> BrokerError:
         """The error to raise for one of redis-py's."""
-        if isinstance(error, BrokerError):
-            return error
-        text = f"{type(error).__name__}: {error}"
-        for signs, meaning in _MEANINGS:
-            if any(sign in text for sign in signs):
-                return StoreError(f"Redis at {self._address}: {meaning} ({text})")
-        if isinstance(error, _TRANSIENT):
-            return StoreError(
-                f"Redis at {self._address} cannot be reached, or gives no answer; what was asked for last may have "
-                f"been done or not; see that it runs there and can be reached ({text})"
-            )
-        return StoreError(f"Redis at {self._address}: {text}")
+        return explain(self._address, error)
 
     def _hang_up(self) -> None:
         while self._idle:
@@ -254,7 +227,7 @@ class RedisLink:
             self._cluster.close()
 
 
-def pauses() -> Iterable[float]:
+def pauses() -> Iterator[float]:
     """How long to wait between tries to connect, in seconds: longer and longer, and never all at the same time."""
     pause, longest = _PAUSE
     while True:

@@ -7,35 +7,51 @@ as ARGV, and the keys of one queue share a hash tag, so that they are in one slo
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 SCRIPTS = (
     *("open", "push", "pull", "ack", "fail", "release", "reject", "extend"),
     *("redrive", "purge", "dead", "stats", "tick"),
 )
-_INCLUDE = re.compile(rb"^--> (\w+)$", re.MULTILINE)
-_KEYS = ("", *(f":{name}" for name in ("messages", "ready", "delayed", "leased", "dead")))
-_KEYS += (":mortal", ":expiry", ":failure", ":pullers", ":pushers")
-_AGAIN = 6  # where in ARGV a script is told that the reply to an earlier try was lost
+_KEYS = ("messages", "ready", "delayed", "leased", "dead", "mortal", "expiry", "failure", "pullers", "pushers")
+_LINE = re.compile(rb"^--> (\w+)(.*)$", re.MULTILINE)
 
 
 def _word(word: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(word), word)
 
 
-def _read(name: str) -> bytes:
-    """The text of a file of `lua/`, with other files in place of the lines that name them."""
-    text = (files(__package__) / "lua" / f"{name}.lua").read_bytes()
-    return _INCLUDE.sub(lambda line: _read(line[1].decode()), text)
+def _names(list_: str, names: Sequence[str]) -> str:
+    return f"local {', '.join(names)} = {', '.join(f'{list_}[{place}]' for place in range(1, len(names) + 1))}"
 
 
 class Script:
-    """One of the scripts: its text, and the digest by which Redis knows it once it has seen the text."""
+    """One of the scripts: its text, and the digest by which Redis knows it once it has seen the text.
+
+    In the files of `lua/`, the line `--> keys` gives names to the keys that the script is sent, `--> arguments` to its
+    first arguments, and any other such line stands for the file of that name.
+    """
 
     def __init__(self, name: str) -> None:
-        self.text = _read(name)
+        self.keys: list[str] = []
+        self.arguments: list[str] = []  #: those that are the same in each run for a queue
+        self.text = self._read(name)
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest().encode()
+
+    def _read(self, name: str) -> bytes:
+        return _LINE.sub(self._fill, (files(__package__) / "lua" / f"{name}.lua").read_bytes())
+
+    def _fill(self, line: re.Match[bytes]) -> bytes:
+        what, names = line[1].decode(), line[2].decode().split()
+        if what == "keys":
+            self.keys = names
+            return _names("KEYS", names).encode()
+        if what == "arguments":
+            self.arguments, rest = names, len(names) + 2
+            again, now = f"ARGV[{rest - 1}] == '1'", f"ARGV[{rest}]"
+            return f"{_names('ARGV', names)}\nlocal again, now, REST = {again}, {now}, {rest}".encode()
+        return self._read(what)
 
 
 _script = functools.cache(Script)
@@ -74,24 +90,28 @@ class Request:
 
 
 class BoundScript:
-    """A script with the keys and the first arguments that are the same in each run of it."""
+    """A script with the keys and the first arguments that are the same in each run of it.
 
-    def __init__(self, name: str, keys: tuple[bytes, ...], fixed: tuple[bytes, ...], extra: int) -> None:
+    A key that is not the same in each comes last.
+    """
+
+    def __init__(self, name: str, keys: Mapping[str, bytes], arguments: Mapping[str, bytes]) -> None:
         self.script = _script(name)
-        self.keys, self.fixed = keys, fixed
-        self.length = 3 + len(keys) + _AGAIN + 1
-        self.packed_keys = b"".join(map(_word, (b"EVALSHA", self.script.sha, b"%d" % (len(keys) + extra), *keys)))
-        self.packed_fixed = b"".join(map(_word, fixed))
+        self.keys = [keys[key] for key in self.script.keys if key in keys]
+        self.fixed = [arguments[argument] for argument in self.script.arguments]
+        self.length = 3 + len(self.keys) + len(self.fixed) + 1
+        count = b"%d" % len(self.script.keys)
+        self.packed_keys = b"".join(map(_word, (b"EVALSHA", self.script.sha, count, *self.keys)))
+        self.packed_fixed = b"".join(map(_word, self.fixed))
 
 
 class QueueScripts:
-    """The scripts of one queue. fixed: the arguments that `head.lua` expects in all of them."""
+    """The scripts of one queue, whose keys begin with `tag`. arguments: what they are told in each run, by name."""
 
-    def __init__(self, tag: str, fixed: Iterable[bytes]) -> None:
-        self.tag = tag
-        keys, fixed = tuple(f"{tag}{name}".encode() for name in _KEYS), tuple(fixed)
-        self._bound = {name: BoundScript(name, keys, fixed, extra=name == "push") for name in SCRIPTS}
+    def __init__(self, tag: str, arguments: Mapping[str, bytes]) -> None:
+        keys = {name: f"{tag}:{name}".encode() for name in _KEYS} | {"meta": tag.encode()}
+        self._bound = {name: BoundScript(name, keys, arguments) for name in SCRIPTS}
 
     def request(self, name: str, *arguments: bytes, extra: tuple[bytes, ...] = ()) -> Request:
-        """A run of the script `name`; `extra` keys come behind those that all scripts have."""
+        """A run of the script `name`; `extra` keys come behind those that are the same in each run."""
         return Request(self._bound[name], extra, arguments)

@@ -7,7 +7,9 @@ once how many hear what it is given for an inbox: a process that died is taken o
 cluster all of this is one slot, and the inboxes are listened to on its node.
 
 A publish is not sent a second time if it may have been run. What is published while a process has no connection is
-lost to it: it says so in the log, comes back with another inbox and has that listed.
+lost to it: it says so in the log, comes back with another inbox and has that listed. The same happens to one that reads
+too slowly for the server's `client-output-buffer-limit`. While a cluster moves the slot, Redis counts only who listens
+on the new node: until the next look a process may miss something, and two of a group may get the same.
 """
 
 import hashlib
@@ -28,8 +30,9 @@ from lightbroker.message import Message
 from lightbroker.policy import QueueOptions
 from lightbroker.storage.base import Reached
 from lightbroker.storage.redis_inbox import Inbox
-from lightbroker.storage.redis_link import TROUBLE, RedisLink, Wire
+from lightbroker.storage.redis_link import RedisLink, Wire
 from lightbroker.storage.redis_routes import Routes, bound, listening, read_group, write_options
+from lightbroker.storage.redis_trouble import TROUBLE
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +132,10 @@ class RedisRelay:
             return all(listed)
 
     def _list(self, entry: bytes, turns: int, patience: float | None = None) -> bool:
-        words = (entry, self._inbox.channel, turns, _new_version())
+        channel = self._inbox.channel
+        if not channel:  # the connection is lost; `_enlist` comes with the next one
+            return False
+        words = (entry, channel, turns, _new_version())
         return bool(self._ask("join", (b"", b":list:" + entry), words, patience))
 
     def _ask(

@@ -19,7 +19,8 @@ from redis.exceptions import ConnectionError as Disconnected
 
 from lightbroker.errors import QueueClosed, StoreError
 from lightbroker.storage import redis_link
-from lightbroker.storage.redis_link import TROUBLE, RedisLink, Wire, pauses
+from lightbroker.storage.redis_link import RedisLink, Wire, pauses
+from lightbroker.storage.redis_trouble import TROUBLE
 from lightbroker.storage.waiting import Sleepers, rouse
 
 GRACE = 1.0  #: seconds after which others see whether the process that was called has come
@@ -112,14 +113,14 @@ class Listener:
             self._send("PING")  # the answer wakes the thread
 
     def _run(self) -> None:
-        waits = iter(pauses())
+        waits = pauses()
         while not self._closed:
             try:
                 connection = self._link.dial(self._tag)
             except (*TROUBLE, StoreError) as error:
                 self._error = error
             else:
-                waits = iter(pauses())
+                waits = pauses()
                 try:
                     self._listen(connection)
                 except (*TROUBLE, StoreError) as error:

@@ -14,7 +14,7 @@ import pytest
 from lightbroker import Broker, ManualClock, Overflow, QueueEmpty, Retry, StoreError, Subscription
 from tests.redis_server import RedisServer, shared_server
 from tests.stores import STORES, fresh_url
-from tests.support import Call, Unavailable, counts, drain, miss, wait_until
+from tests.support import Call, counts, drain, wait_until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0  # seconds for what another process or a server does
@@ -41,13 +41,9 @@ def make(url: str) -> Iterator[Callable[..., Broker]]:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[RedisServer]:
+def own_server(redis_installed: None, tmp_path: Path) -> Iterator[RedisServer]:
     """A server that the test may kill."""
-    try:
-        server = RedisServer(tmp_path)
-    except Unavailable as error:
-        miss(error)
-    with server:
+    with RedisServer(tmp_path) as server:
         yield server
 
 

@@ -1,11 +1,13 @@
 -- LEASED -> acked. ARGV: the receipts. The reply: the time, and the position of each that came too late.
+--> keys meta messages leased expiry failure pullers pushers
+--> arguments me traced
 --> head
 --> clock
-local count = #ARGV - 8
-local deadlines = call('ZMSCORE', leased, unpack(ARGV, 9))
+local count = #ARGV - REST
+local deadlines = call('ZMSCORE', leased, unpack(ARGV, REST + 1))
 local receipts, ids, lost, failures, times, seen = {}, {}, {}, {}, {}, {}
 for i = 1, count do
-  local receipt, deadline = ARGV[8 + i], tonumber(deadlines[i])
+  local receipt, deadline = ARGV[REST + i], tonumber(deadlines[i])
   if deadline and deadline > now and not seen[receipt] then
     seen[receipt] = true
     local _, attempts, failed, timed, id = string.match(receipt, RECEIPT)
@@ -32,8 +34,8 @@ if left > 0 then
   end
   call('HINCRBY', meta, 'acked', left)
 end
-if not lost[1] and not traced and call('EXISTS', pushers) == 0 then
-  return {-1, 0, 0, notes, 0}
+if not lost[1] and traced ~= '1' and call('EXISTS', pushers) == 0 then
+  return {0, 0}
 end
 --> finish
 for _, receipt in ipairs(receipts) do

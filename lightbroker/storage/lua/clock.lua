@@ -1,4 +1,5 @@
-if not now then -- no clock is injected
+now = tonumber(now)
+if not now then
   local time = call('TIME')
   now = time[1] * 1000000 + time[2]
 end

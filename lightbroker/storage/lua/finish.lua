@@ -1,6 +1,7 @@
 -- Functions are made anew in each run, so a script includes these behind what it can do without them.
+local notes = {} -- of a traced queue: id, delivery, from, to, cause; one after the other
 local function note(id, attempts, source, target, cause)
-  if traced then
+  if traced == '1' then
     for _, word in ipairs({id, attempts, source, target, cause}) do
       notes[#notes + 1] = tostring(word)
     end
@@ -40,8 +41,8 @@ local function due()
   return tonumber(call('HGET', meta, 'due')) or FAR
 end
 
--- The reply: microseconds until the caller should look again (-1: it need not), how many of its threads that wait for
--- a message, and for room, should try again, the notes, and what the script is about.
+-- The reply: an errand, then what the script is about. The errand is 0, or microseconds until the caller should look
+-- again (-1: it need not), how many of its threads that wait for a message, and for room, should try again, and notes.
 local function finish(...)
   if soonest < FAR and soonest < due() then
     call('HSET', meta, 'due', string.format('%.0f', soonest))
@@ -51,5 +52,5 @@ local function finish(...)
   end
   local look = math.min(soonest, known)
   local wait = look < FAR and math.max(0, look - now) or -1
-  return {wait, rouse(pullers, 'pull', made_ready), rouse(pushers, 'push', left), notes, ...}
+  return {{wait, rouse(pullers, 'pull', made_ready), rouse(pushers, 'push', left), notes}, ...}
 end

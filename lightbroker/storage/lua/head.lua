@@ -1,14 +1,9 @@
--- The beginning of every script. KEYS are those of one queue, which share a slot; ARGV[1] to [6] are the same in every
--- call of a process for that queue, [7] and [8] belong to this call, what follows is told in the script.
+-- The beginning of every script, behind the names of its keys, which share a slot, and of its first arguments: those
+-- that are the same in every call of a process for a queue, `again` ('1' if the reply to an earlier try was lost) and
+-- `now` ('' if no clock is injected). More arguments, told in the script, stand behind ARGV[REST].
 -- Times are whole microseconds, which a double holds exactly until the year 2255.
 local call = redis.call
-local meta, messages, ready, delayed, leased, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local mortal, expiry, failure, pullers, pushers = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local me, traced = ARGV[1], ARGV[2] == '1'
-local capacity, dead_capacity = tonumber(ARGV[3]) or math.huge, tonumber(ARGV[4]) or math.huge
-local again = ARGV[7] == '1' -- the reply to an earlier try was lost
-local now = tonumber(ARGV[8])
-local FAR = 9007199254740992 -- 2^53: later than anything
+local FAR = 9007199254740992 -- 2^53: later than anything, and more
 
 -- A message is its record in `messages` (never changed) and a ticket that moves between the sorted sets: the number of
 -- its delivery, `f` if it failed before, `t` if its time to live counts, and its id. A receipt is the name of the call
@@ -19,4 +14,3 @@ local RECEIPT = '^[^/]+/%d+/((%d+)(f?)(t?):(.+))$'
 -- What a transition did, for `finish`: messages made READY, places left, when something new falls due, and when
 -- something that others know of does.
 local made_ready, left, soonest, known = 0, 0, FAR, FAR
-local notes = {} -- of a traced queue: id, delivery, from, to, cause; one after the other

@@ -4,7 +4,9 @@ local function later(span)
   return math.min(FAR, now + span)
 end
 
+-- Each message that is accepted takes a turn, and each that is put somewhere else later; the latter are counted, too.
 local function turn()
+  call('HINCRBY', meta, 'moved', 1)
   return call('HINCRBY', meta, 'turn', 1)
 end
 
@@ -50,12 +52,12 @@ local function bury(id, timed, attempts, reason, source)
   if timed == 't' then
     call('HDEL', expiry, id)
   end
-  call('ZADD', dead, turn(), id)
+  call('ZADD', dead, source == 'NEW' and call('HINCRBY', meta, 'turn', 1) or turn(), id)
   note(id, attempts, source, 'DEAD', reason)
   if source ~= 'NEW' then
     left = left + 1
   end
-  while call('ZCARD', dead) > dead_capacity do
+  while call('ZCARD', dead) > tonumber(dead_capacity) do
     local oldest = call('ZPOPMIN', dead)[1]
     local tried = string.match(call('HGET', failure, oldest), '^%d+ %d+ (%d+)')
     forget(oldest, 'f')

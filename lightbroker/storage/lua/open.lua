@@ -1,4 +1,6 @@
 -- Make the queue or find it. ARGV: its schema version. The reply tells what speaks against using it, or nothing.
+--> keys meta messages ready delayed leased dead mortal expiry failure pullers pushers
+--> arguments me traced capacity dead_capacity
 --> head
 --> clock
 --> finish
@@ -10,15 +12,15 @@ for i, key in ipairs(KEYS) do
   end
 end
 local there = call('HMGET', meta, 'version', 'capacity', 'dead_capacity', 'turn')
-if there[1] and there[1] ~= ARGV[9] then
+if there[1] and there[1] ~= ARGV[REST + 1] then
   return finish('version', there[1])
 end
-if there[1] and (there[2] ~= ARGV[3] or there[3] ~= ARGV[4]) then
+if there[1] and (there[2] ~= capacity or there[3] ~= dead_capacity) then
   return finish('bounds', there[2], there[3])
 end
 if not there[1] and not there[4] and call('HLEN', meta) > 0 then
   return finish('foreign', meta, 'hash')
 end
 -- Each time: it finds out whether the server can be written.
-call('HSET', meta, 'version', ARGV[9], 'capacity', ARGV[3], 'dead_capacity', ARGV[4])
+call('HSET', meta, 'version', ARGV[REST + 1], 'capacity', capacity, 'dead_capacity', dead_capacity)
 return finish()

@@ -1,43 +1,50 @@
 -- READY -> LEASED, those that have been ready longest. ARGV: how many at most, 'no', 'wait' if the caller waits when
 -- there is none, or 'crowd' if others of its process wait as well; the name of this call.
--- The reply: 0 and the leases that have to be ended first; or the deadline, 1 if the messages were too heavy to take
--- all that was asked for, then each as receipt and record.
+-- The reply: 0 and the leases that have to be ended first; or the deadline, 1 if there are more than can be taken at
+-- once, then each message as receipt and record.
+--> keys meta messages ready delayed leased dead mortal expiry failure pullers pushers
+--> arguments me traced dead_capacity lease
 --> head
 --> clock
-local most, waits, name = tonumber(ARGV[9]), ARGV[10], ARGV[11]
-local lease, FEW, HEAVY = tonumber(ARGV[6]), 100, 8388608 -- messages read together; bytes after which it is enough
+local most, waits, name = tonumber(ARGV[REST + 1]), ARGV[REST + 2], ARGV[REST + 3]
+-- Messages that are read together, and messages and bytes after which it is enough for one call.
+local FEW, MANY, HEAVY = 100, 1000, 8388608
 local due_at = tonumber(call('HGET', meta, 'due')) or FAR
-local deadline = math.min(FAR, now + lease)
-local reply, size, bytes = {-1, 0, 0, notes, deadline, 0}, 6, 0
+local deadline = math.min(FAR, now + tonumber(lease))
+local reply, size, bytes = {0, deadline, 0}, 3, 0
 
 local function take()
-  while most > 0 and bytes < HEAVY do
-    local popped = call('ZPOPMIN', ready, math.min(most, FEW))
+  local some = math.min(most, MANY)
+  while some > 0 and bytes < HEAVY do
+    local popped = call('ZPOPMIN', ready, math.min(some, FEW))
     local count = #popped / 2
     if count == 0 then
       return
     end
-    local tickets, ids, leases = {}, {}, {}
+    local tickets, ids, timed = {}, {}, false
     for i = 1, count do
       local ticket = popped[2 * i - 1]
+      timed = timed or string.find(ticket, 't:', 1, true)
       tickets[i], ids[i] = ticket, string.sub(ticket, string.find(ticket, ':', 1, true) + 1)
-      popped[2 * i - 1], popped[2 * i] = deadline, string.format('%s/%04d/%s', name, (size - 6) / 2 + i, ticket)
+      popped[2 * i - 1], popped[2 * i] = deadline, string.format('%s/%04d/%s', name, (size - 3) / 2 + i, ticket)
     end
-    call('ZREM', mortal, unpack(tickets))
+    if timed then
+      call('ZREM', mortal, unpack(tickets))
+    end
     local records = call('HMGET', messages, unpack(ids))
     call('ZADD', leased, unpack(popped))
     for i = 1, count do
       reply[size + 1], reply[size + 2] = popped[2 * i], records[i]
       size, bytes = size + 2, bytes + #records[i]
     end
-    most = most - count
+    most, some = most - count, some - count
   end
 end
 
-if now < due_at and not again and not traced then
+if now < due_at and not again and traced ~= '1' then
   take()
-  if size > 6 and due_at <= deadline and call('EXISTS', pullers, pushers) == 0 and waits ~= 'crowd' then
-    reply[1], reply[6] = due_at - now, most > 0 and bytes >= HEAVY and 1 or 0
+  if size > 3 and due_at <= deadline and call('EXISTS', pullers, pushers) == 0 and waits ~= 'crowd' then
+    reply[3] = most > 0 and call('EXISTS', ready) or 0
     return reply
   end
 end
@@ -54,8 +61,8 @@ if again then
       size = size + 2
     end
   end
-  if size > 6 then
-    reply[5] = tonumber(call('ZSCORE', leased, reply[7]))
+  if size > 3 then
+    reply[2] = tonumber(call('ZSCORE', leased, reply[4]))
     return reply
   end
 end
@@ -66,19 +73,19 @@ if now >= due_at then
   end
   due_at, made_ready = known, 0
 end
-if size == 6 then
+if size == 3 then
   take()
 end
-for i = 7, traced and size or 0, 2 do
+for i = 4, traced == '1' and size or 0, 2 do
   local _, attempts, _, _, id = string.match(reply[i], RECEIPT)
   note(id, attempts, 'READY', 'LEASED', 'pull')
 end
-if waits == 'crowd' or (waits == 'wait' and size == 6) then
+if waits == 'crowd' or (waits == 'wait' and size == 3) then
   call('ZADD', pullers, 'NX', now, me)
 end
 known = due_at
-if size > 6 then
+if size > 3 then
   soonest = deadline
   made_ready = call('ZCARD', ready) -- who waits may have these
 end
-return finish(deadline, most > 0 and bytes >= HEAVY and 1 or 0, unpack(reply, 7))
+return finish(deadline, most > 0 and call('EXISTS', ready) or 0, unpack(reply, 4))

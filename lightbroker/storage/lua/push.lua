@@ -1,14 +1,16 @@
--- NEW -> READY, DELAYED, dropped or DEAD. KEYS[12]: what became of the last push under this name. ARGV: its number
+-- NEW -> READY, DELAYED, dropped or DEAD. `pushed`: what became of the last push under this name. ARGV: its number
 -- there, delay, time to live or '', what becomes of a blocked caller (see below), then each message as id and record.
 -- The reply has a letter for each that was accepted, '1' or, if it was dropped, '0'; a full queue ends it early.
+--> keys meta messages ready delayed dead mortal expiry failure pullers pushers pushed
+--> arguments me traced capacity dead_capacity policy
 --> head
-local policy = ARGV[5]
-local pushed, number, delay, ttl, blocked = KEYS[12], ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
-local BODY = 12 -- ARGV[BODY + 2 * i] is the record of message i, its id stands before it
+local number, delay, ttl, blocked = ARGV[REST + 1], tonumber(ARGV[REST + 2]), tonumber(ARGV[REST + 3]), ARGV[REST + 4]
+local BODY = REST + 4 -- ARGV[BODY + 2 * i] is the record of message i, its id stands before it
 local count = (#ARGV - BODY) / 2
 
 local room = count
-if capacity < math.huge then
+capacity = tonumber(capacity)
+if capacity < FAR then
   room = math.max(0, capacity - call('HLEN', messages) + call('ZCARD', dead))
 end
 local entering = math.min(count, room)
@@ -21,7 +23,7 @@ if before then
   local last, what = string.match(before, '^(%d+) (%d*)$')
   if tonumber(last) >= tonumber(number) then
     call('SET', pushed, before, 'PX', 600000)
-    return {-1, 0, 0, notes, last == number and what or ''}
+    return {0, last == number and what or ''}
   end
 end
 
@@ -56,18 +58,17 @@ local function enter(from, many)
     made_ready = made_ready + many
     soonest = over or FAR
   end
-  call('HINCRBY', meta, 'accepted', many)
 end
 if entering > 0 then
   enter(1, entering)
 end
-if entering == count and soonest == FAR and not traced and blocked ~= 'crowd' and call('EXISTS', pullers, pushers) == 0 then
-  return {-1, 0, 0, notes, outcome}
+if entering == count and soonest == FAR and traced ~= '1' and blocked ~= 'crowd' and call('EXISTS', pullers, pushers) == 0 then
+  return {0, outcome}
 end
 --> clock
 --> finish
 --> moves
-for i = 1, traced and entering or 0 do
+for i = 1, entering do
   note(ARGV[BODY + 2 * i - 1], 0, 'NEW', delay > 0 and 'DELAYED' or 'READY', 'push')
 end
 local taken, full = {outcome}, false
@@ -78,7 +79,6 @@ for i = entering + 1, count do
     break
   elseif policy == 'dead_letter' then
     call('HSET', messages, id, record)
-    call('HINCRBY', meta, 'accepted', 1)
     blame(id, '', '["",""]')
     bury(id, '', 0, 'overflow', 'NEW')
     taken[#taken + 1] = '1'
@@ -94,7 +94,7 @@ for i = entering + 1, count do
       note(id, 0, 'NEW', delay > 0 and 'DELAYED' or 'READY', 'push')
       taken[#taken + 1] = '1'
     else
-      call('HINCRBY', meta, 'accepted', 1)
+      call('HINCRBY', meta, 'turn', 1)
       note(id, 1, 'NEW', 'dropped', 'overflow')
       taken[#taken + 1] = '0'
     end

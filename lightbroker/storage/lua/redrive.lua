@@ -1,15 +1,17 @@
 -- DEAD -> READY, as if new, while there is room. ARGV: how many at most, then '1' and the ids, or '' for the oldest.
 -- The reply: how many were moved, and 1 if the queue is full now.
+--> keys meta messages ready delayed leased dead mortal expiry failure pullers pushers
+--> arguments me traced capacity dead_capacity
 --> head
 --> clock
 --> finish
 --> moves
-local most = tonumber(ARGV[9])
+local most = tonumber(ARGV[REST + 1])
 local ids = {}
-if ARGV[10] == '' then
+if ARGV[REST + 2] == '' then
   ids = call('ZRANGE', dead, 0, most - 1)
 else
-  for i = 11, #ARGV do
+  for i = REST + 3, #ARGV do
     if #ids < most and call('ZSCORE', dead, ARGV[i]) then
       ids[#ids + 1] = ARGV[i]
     end
