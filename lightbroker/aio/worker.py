@@ -95,8 +95,13 @@ class AsyncWorkerPool:
         if asyncio.get_running_loop() is not self._loop:
             if self._loop.is_closed():
                 return True
-            there = asyncio.run_coroutine_threadsafe(self.stop(drain, timeout), self._loop)
-            return await asyncio.wrap_future(there)
+            there = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(drain, timeout), self._loop))
+            try:
+                await asyncio.wait((there,))
+            except asyncio.CancelledError:
+                there.cancel()
+                raise
+            return there.cancelled() or there.result()  # cancelled: its loop ended meanwhile, and all tasks in it
         self.stopped = True
         for worker, task in enumerate(self._tasks):
             if worker not in self._running:  # it waits for a message, and cancelling that loses none
