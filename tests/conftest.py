@@ -65,6 +65,16 @@ def open_queue(broker: Broker) -> Callable[..., Queue]:
     return open_queue
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine, in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    asyncio.run(pyfuncitem.obj(**arguments))
+    return True
+
+
 @pytest.fixture(params=[None, 1e-6], ids=["switching as usual", "switching every microsecond"])
 def switching(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run a test of threads a second time with the smallest switch interval; for `usefixtures`."""

@@ -163,7 +163,7 @@ class AsyncBroker:
         the others have their copies.
         """
         broker = await self._call(_itself)
-        if broker._draining:
+        if broker.state != "open":
             raise QueueClosed("the broker is closed")
         topics = broker._topics
         if isinstance(topics, SharedTopics):
@@ -206,6 +206,8 @@ class AsyncBroker:
 
         async with broker.workers("blocks", handle, concurrency=100): ...
         """
+        if self._broker is not None and self._broker.state != "open":
+            raise QueueClosed("the broker is closed")
         pool = AsyncWorkerPool(partial(self._named, queue), handler, concurrency)
         self._pools = [*(other for other in self._pools if not other.stopped), pool]
         return pool

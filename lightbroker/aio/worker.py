@@ -10,8 +10,10 @@ from types import TracebackType
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.queue import AsyncQueue
 from lightbroker.errors import BrokerError, LeaseLost, QueueClosed, StoreError, check_count
+from lightbroker.histogram import Tally
 from lightbroker.message import Message
 from lightbroker.queue import check_timeout
+from lightbroker.worker import tell_failure, tell_late
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +95,13 @@ class AsyncWorkerPool:
         if asyncio.get_running_loop() is not self._loop:
             if self._loop.is_closed():
                 return True
-            there = asyncio.run_coroutine_threadsafe(self.stop(drain, timeout), self._loop)
-            return await asyncio.wrap_future(there)
+            there = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.stop(drain, timeout), self._loop))
+            try:
+                await asyncio.wait((there,))
+            except asyncio.CancelledError:
+                there.cancel()
+                raise
+            return there.cancelled() or there.result()  # cancelled: its loop ended meanwhile, and all tasks in it
         self.stopped = True
         for worker, task in enumerate(self._tasks):
             if worker not in self._running:  # it waits for a message, and cancelling that loses none
@@ -129,28 +136,36 @@ class AsyncWorkerPool:
         await self.stop(drain=error is None or isinstance(error, Exception))
 
     async def _work(self, worker: int) -> None:
-        while not self.stopped:
-            try:
-                self._running[worker] = delivery = await self.queue.pull()
-                await self._settle(delivery)
-            except QueueClosed:
-                return
-            except LeaseLost:
-                log.warning(
-                    "queue %s: message %s, attempt %d was done but its lease was over; it will be delivered again",
-                    *(self.queue.name, delivery.message.id, delivery.message.attempts),
-                )
-            except StoreError:
-                log.warning("queue %s: its store cannot be used", self.queue.name, exc_info=True)
-                self._running.pop(worker, None)
-                await asyncio.sleep(_AGAIN)
-            finally:
-                self._running.pop(worker, None)
-            await asyncio.sleep(0)  # neither the pull nor the handler need have let others run
+        with self.queue.threads.wait_times.tally() as waits, self.queue.threads.handling_times.tally() as handlings:
+            while not self.stopped:
+                await self._serve(worker, waits, handlings)
+                await asyncio.sleep(0)  # neither the pull nor the handler need have let others run
 
-    async def _settle(self, delivery: AsyncDelivery) -> None:
+    async def _serve(self, worker: int, waits: Tally, handlings: Tally) -> None:
         try:
-            await self._handler(delivery.message)
+            self._running[worker] = delivery = await self.queue.pull()
+            await self._settle(delivery, waits, handlings)
+        except QueueClosed:
+            self.stopped = True
+        except LeaseLost:
+            tell_late(self.queue.threads, delivery.message)
+        except StoreError:
+            log.warning("queue %s: its store cannot be used", self.queue.name, exc_info=True)
+            self._running.pop(worker, None)
+            await asyncio.sleep(_AGAIN)
+        finally:
+            self._running.pop(worker, None)
+
+    async def _settle(self, delivery: AsyncDelivery, waits: Tally, handlings: Tally) -> None:
+        message, clock = delivery.message, self.queue.threads.clock
+        if message.attempts == 1:  # the others waited for their backoff too
+            waits.record(max(0.0, clock.time() - message.timestamp))
+        started = clock.monotonic()
+        try:
+            try:
+                await self._handler(message)
+            finally:
+                handlings.record(clock.monotonic() - started)
         except asyncio.CancelledError as error:
             if self.stopped or _cancelled():
                 with suppress(LeaseLost):
@@ -163,10 +178,7 @@ class AsyncWorkerPool:
             await delivery.ack()
 
     async def _failed(self, delivery: AsyncDelivery, error: BaseException) -> None:
-        log.info(
-            "queue %s: message %s, attempt %d failed: %r",
-            *(self.queue.name, delivery.message.id, delivery.message.attempts, error),
-        )
+        tell_failure(self.queue.threads, delivery.message, error)
         await delivery.nack(error)
 
     def _arm(self) -> None:

@@ -70,15 +70,21 @@ class RedisQueue(QueueRuns):
             self._enter(messages, taken, delay, b"no")
         if len(taken) < len(messages):
             with suppress(Empty):
-                attempt(self._line.pushers, partial(self._enter_or_wait, messages, taken, delay), timeout or 0.0)
+                attempt(self._line.pushers, partial(self.enter, messages, taken, delay), timeout or 0.0)
 
-    def _enter_or_wait(self, messages: Sequence[Message], taken: list[bool], delay: float) -> None:
+    @property
+    def pushers(self) -> Sleepers:
+        return self._line.pushers
+
+    def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
         if self._refusing:
             raise self._closed_error()
-        self._listener.attend(self._line)
-        self._enter(messages, taken, delay, b"crowd" if len(self._line.pushers) > 1 else b"wait")
+        if not last:
+            self._listener.attend(self._line)
+        waits = b"crowd" if len(self._line.pushers) > 1 else b"wait"
+        self._enter(messages, taken, delay, b"refuse" if last else waits)
         if len(taken) < len(messages):
-            raise Empty
+            raise outcome.full(self._name, self._options.capacity) if last else Empty
 
     def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, blocked: bytes) -> None:
         """Push what is not in yet, as much as there is room for."""
@@ -119,20 +125,6 @@ class RedisQueue(QueueRuns):
     @property
     def pullers(self) -> Sleepers:
         return self._line.pullers
-
-    @property
-    def pushers(self) -> Sleepers:
-        return self._line.pushers
-
-    def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
-        if not last:
-            self._enter_or_wait(messages, taken, delay)
-            return
-        if self._refusing:
-            raise self._closed_error()
-        self._enter(messages, taken, delay, b"refuse")
-        if len(taken) < len(messages):
-            raise outcome.full(self._name, self._options.capacity)
 
     def lease(self, most: int) -> list[Delivery]:
         if not self._closed:

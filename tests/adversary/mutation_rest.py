@@ -162,8 +162,8 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         ("stop fails if a handler is faster", "with suppress(LeaseLost):  # settled", "with suppress():  # settled"),
         (
             "a late worker dies",
-            "            except LeaseLost:\n                log.warning(",
-            "            except ZeroDivisionError:\n                log.warning(",
+            "            except LeaseLost:\n                tell_late(",
+            "            except ZeroDivisionError:\n                tell_late(",
         ),
     ],
 }
