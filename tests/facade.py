@@ -177,3 +177,4 @@ class Facade:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close(drain=error is None)
+        self.stop()

@@ -242,10 +242,10 @@ class AsyncBroker:
                 await asyncio.sleep(_LOOK)
         for pool in self._pools:
             await pool.stop(drain, None if until == inf else max(0.0, until - time.monotonic()))
+        await asyncio.to_thread(self._desk.close)
         if not self._shares and self._broker is not None:
             left = None if until == inf else max(0.0, until - time.monotonic())
-            await self._desk.call(self._broker.close, drain, left)
-        self._desk.close()
+            await asyncio.to_thread(self._broker.close, drain, left)
         self._closed = True
 
     async def __aenter__(self) -> "AsyncBroker":

@@ -9,6 +9,7 @@ earlier, and what a pull has leased is released, its attempts untouched. What se
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import ParamSpec, TypeVar
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.stores import AsyncStore
-from lightbroker.errors import QueueClosed
+from lightbroker.errors import BrokerError, QueueClosed
 from lightbroker.message import Delivery
 from lightbroker.queue import Queue
 from lightbroker.storage.base import Waitable
@@ -43,8 +44,8 @@ class Desk:
         return await asyncio.wrap_future(self.submit(function, *args, **kwargs))
 
     def close(self) -> None:
-        """Take nothing new; what was submitted is done."""
-        self._executor.shutdown(wait=False)
+        """Take nothing new, and return when what was submitted is done."""
+        self._executor.shutdown()
 
 
 class ThreadedDelivery(AsyncDelivery):
@@ -70,23 +71,36 @@ class ThreadedStore(AsyncStore):
 
     async def lease(self, most: int, *, waiting: bool) -> list[AsyncDelivery]:
         """Pull at the desk; who is cancelled meanwhile has what was leased for him given back."""
-        if waiting:
-            job = self._desk.submit(self._queue.lease, most)
-        else:
-            job = self._desk.submit(self._queue.pull_many, most, 0.0)
+        mine = deque((True,))  # who takes it first has the say: the thread that it delivers, the coroutine that it left
+        job = self._desk.submit(self._lease_for, mine, most, waiting)
         try:
             found = await asyncio.wrap_future(job)
         except asyncio.CancelledError:
-            if not job.cancel():
+            try:
+                mine.pop()
+            except IndexError:
                 job.add_done_callback(self._give_back)
             raise
         return [ThreadedDelivery(delivery, self) for delivery in found]
 
+    def _lease_for(self, mine: "deque[bool]", most: int, waiting: bool) -> list[Delivery]:
+        found = self._queue.lease(most) if waiting else self._queue.pull_many(most, 0.0)
+        try:
+            mine.pop()
+        except IndexError:
+            self._release(found)
+        return found
+
     def _give_back(self, job: "Future[list[Delivery]]") -> None:
-        if job.exception() is None:
-            for delivery in job.result():
-                with suppress(QueueClosed):  # the store is gone, and the lease will run out
-                    self._desk.submit(delivery.release)
+        if not job.cancelled() and job.exception() is None:
+            with suppress(QueueClosed):  # the store is gone, and the lease will run out
+                self._desk.submit(self._release, job.result())
+
+    @staticmethod
+    def _release(deliveries: Iterable[Delivery]) -> None:
+        for delivery in deliveries:
+            with suppress(BrokerError):  # the lease will run out
+                delivery.release()
 
     def keep(self, delivery: AsyncDelivery) -> None:
         """Extend in the thread that calls."""

@@ -18,6 +18,7 @@ from lightbroker import Broker, Delivery, InvariantError, LeaseLost, Queue, Queu
 from lightbroker.clock import Clock
 from lightbroker.storage.base import QueueStats
 from tests.adversary.total_queue_account import SEQUENCE_BITS, Books, Outcome, Record
+from tests.facade import Facade
 from tests.stores import fresh_urls
 
 CAPACITY = 1000
@@ -280,3 +281,8 @@ def run_over(store: str, messages: int, **options: Any) -> dict[str, Any]:
     """`run` on an empty store of that name in the registry; raises Unavailable."""
     with fresh_urls(store) as fresh:
         return run(messages, **options, open_broker=lambda: Broker(fresh()))
+
+
+def run_through_a_loop(messages: int, **options: Any) -> dict[str, Any]:
+    """`run` on an `AsyncBroker`: each call of its threads is a coroutine in one event loop."""
+    return run(messages, **options, open_broker=Facade)  # type: ignore[arg-type]
