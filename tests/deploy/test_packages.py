@@ -1,5 +1,6 @@
 """What users install: the zip file that runs, the wheel and the sdist hold all of the package and work on their own."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -18,9 +19,10 @@ PATIENCE = 100.0  # seconds
 
 
 def run(*command: object, cwd: Path, code: int = 0) -> str:
-    """Run a program; return what it said. Another exit code than `code` fails the test."""
+    """Run a program that knows nothing of this checkout; return what it said. It must end with `code`."""
     words = [str(word) for word in command]
-    ran = subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ran = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert ran.returncode == code, f"{words} ended with {ran.returncode}:\n{ran.stdout}{ran.stderr}"
     return ran.stdout + ran.stderr
 
