@@ -16,7 +16,7 @@ MAX_HEADERS = 8 * 1024  #: bytes of UTF-8, names and values together
 MAX_ERROR = 16 * 1024  #: characters of a traceback that are kept: its end, where the error is named
 NEVER = float("inf")
 
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _receipts = itertools.count(1)
 
 
@@ -45,7 +45,7 @@ def encode(body: object) -> bytes:
 def check_headers(headers: object) -> Mapping[str, str]:
     """Copy the headers into a read-only mapping; raises TypeError or ValueError unless they are short strings."""
     if headers is None:
-        return _NO_HEADERS
+        return NO_HEADERS
     if not isinstance(headers, Mapping) or not all(isinstance(s, str) for pair in headers.items() for s in pair):
         raise TypeError(f"headers must map strings to strings, not {headers!r:.300}")
     try:
@@ -82,7 +82,7 @@ class Message:
         body: bytes,
         timestamp: float,
         attempts: int = 1,
-        headers: Mapping[str, str] = _NO_HEADERS,
+        headers: Mapping[str, str] = NO_HEADERS,
         expires: float = NEVER,
         failure: Failure | None = None,
     ) -> None:

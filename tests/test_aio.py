@@ -100,6 +100,18 @@ async def test_a_pull_can_be_a_task() -> None:
         assert [(await task).message.text for task in tasks] == ["known", "known", "new"]
 
 
+async def test_a_pull_can_be_awaited_once() -> None:
+    async with AsyncBroker() as broker:
+        queue = await broker.queue("q")
+        await queue.push_many(["a", "b", "c"])
+        new = broker.pull("new")
+        await broker.push("new", "a")
+        for pull in (queue.pull(), queue.pull(PATIENCE), broker.pull("q"), new):
+            await pull
+            with pytest.raises(RuntimeError, match="once"):
+                await pull
+
+
 async def test_a_time_out_is_real_time_whatever_the_clock(clock: ManualClock) -> None:
     async with AsyncBroker(clock=clock) as broker:
         queue = await broker.queue("q")
@@ -276,6 +288,24 @@ async def test_who_was_woken_in_vain_keeps_his_turn() -> None:
         await queue.push_many(["b", "c"])
         await asyncio.gather(*tasks)
         assert served == ["first", "second"]
+
+
+async def test_who_is_cancelled_when_he_was_woken_hands_the_wake_on() -> None:
+    async with AsyncBroker() as broker:
+        queue = await broker.queue("q", capacity=1)
+        pulls = [asyncio.create_task(queue.pull()) for _ in range(2)]
+        await hung(queue, 2)
+        await queue.push("a")  # wakes the first
+        pulls[0].cancel()
+        assert (await asyncio.wait_for(pulls[1], PATIENCE)).message.text == "a"
+        pushes = [asyncio.create_task(queue.push(text)) for text in "bc"]
+        await asyncio.sleep(0)
+        await pulls[1].result().ack()  # wakes the first
+        pushes[0].cancel()
+        assert await asyncio.wait_for(pushes[1], PATIENCE)
+        assert counts(queue.threads) == {"ready": 1, "accepted": 2, "acked": 1}
+        for cancelled in (pulls[0], pushes[0]):
+            assert cancelled.cancelled()
 
 
 @pytest.mark.parametrize("delay", [0.0, 1.0])

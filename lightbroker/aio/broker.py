@@ -13,6 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from lightbroker.aio.direct import DirectQueue
 from lightbroker.aio.pull import AsyncPull, FirstPull
 from lightbroker.aio.queue import AsyncDeadLetterQueue, AsyncQueue
+from lightbroker.aio.stores import DirectStore
 from lightbroker.aio.threaded import Desk, ThreadedStore
 from lightbroker.aio.topic import AsyncSubscription, offer
 from lightbroker.aio.worker import AsyncWorkerPool
@@ -114,7 +115,8 @@ class AsyncBroker:
 
     def _twin(self, queue: Queue) -> AsyncQueue:
         if isinstance(queue.store, MemoryQueue):
-            twin: AsyncQueue = DirectQueue(queue, queue.store)
+            plain = queue.options.ttl is None and queue.store._note is None
+            twin = DirectQueue(queue, queue.store) if plain else AsyncQueue(queue, DirectStore(queue, queue.store))
         elif isinstance(queue.store, Waitable):
             twin = AsyncQueue(queue, ThreadedStore(queue, queue.store, self._desk))
         else:

@@ -5,7 +5,7 @@ from queue import Empty
 from typing import Concatenate, ParamSpec, TypeVar
 
 from lightbroker.aio.delivery import AsyncDelivery
-from lightbroker.aio.pull import AsyncPull
+from lightbroker.aio.pull import AsyncPull, StorePull
 from lightbroker.aio.stores import AsyncStore
 from lightbroker.errors import check_count, check_each, check_number
 from lightbroker.message import DeadLetter
@@ -81,7 +81,7 @@ class AsyncQueue:
         """
         if timeout is not None and timeout != 0.0:
             timeout = check_timeout(timeout)
-        pull = AsyncPull()
+        pull = StorePull()
         pull.store = self.store
         pull.timeout = timeout
         return pull

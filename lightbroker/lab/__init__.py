@@ -18,6 +18,7 @@
     results.py        one run's configuration and measurement; the JSON files that figures are drawn from
     crowd.py          producers and consumers in processes of their own
     exchange.py       what is measured of any peer: one process, several, a deep queue
+    async_scenarios.py  what is measured with an event loop on one side or on both
     scenarios.py      what one process measures
     worker.py         the process: a configuration in, a measurement out
     experiment.py     fresh processes in seeded random order, with a jitter canary beside them
@@ -27,6 +28,8 @@
     study.py          one experiment of the bench: its runs, its bars and its tables
     comparison.py     LightBroker beside what people use instead
     storage.py        the stores beside other queues that outlive a process
+    async_study.py    a queue in an event loop and between one and a thread
+    against.py        this working copy beside an earlier revision of itself
     bench.py          the command line of the bench
     experiments.py    the questions of the measuring notebooks, and the runs that answer them
     campaign.py       `make experiments`: all of them, to go on with after an interruption

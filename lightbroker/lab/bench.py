@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lightbroker.lab import comparison, experiment, machine, plan, report, storage
+from lightbroker.lab import async_study, comparison, experiment, machine, plan, report, storage
 from lightbroker.lab.bars import judge
 from lightbroker.lab.results import Bench, Config, Run
 from lightbroker.lab.scenarios import SYSTEMS
@@ -96,9 +96,9 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Study]:
     parser = argparse.ArgumentParser(
         prog="lightbroker bench",
         description="Measure LightBroker in memory against queue.Queue, queue.SimpleQueue and asyncio.Queue; with "
-        "--peers or --storage against others. The full scale takes about 18, 5 and 8 minutes on two cores; leave the "
-        "machine alone meanwhile. Speed never changes the exit code: it is 1 only if a run failed, lost a message or "
-        "delivered one twice.",
+        "--peers, --storage or --async against others. The full scale takes about 18, 5, 8 and 3 minutes on two cores; "
+        "leave the machine alone meanwhile. Speed never changes the exit code: it is 1 only if a run failed, lost a "
+        "message or delivered one twice.",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -114,6 +114,13 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Study]:
         action="store_const",
         const=storage.study,
         help="the stores, one message at a time and in batches, in one process and in four, beside their peers",
+    )
+    which.add_argument(
+        "--async",
+        dest="study",
+        action="store_const",
+        const=async_study.study,
+        help="in an event loop, and between one and a thread, beside asyncio.Queue, janus and culsans",
     )
     parser.add_argument(
         "--quick",

@@ -6,7 +6,7 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from lightbroker.lab import exchange, fanout, load
+from lightbroker.lab import async_scenarios, exchange, fanout, load
 from lightbroker.lab.arrivals import SHAPES
 from lightbroker.lab.audit import Audit, audit, make_bodies
 from lightbroker.lab.curves import heat, ladder
@@ -267,4 +267,7 @@ _SCENARIOS = {
     "process": exchange.process,
     "processes": exchange.processes,
     "depth": exchange.depth,
+    "async_cycle": async_scenarios.async_cycle,
+    "thread_to_loop": async_scenarios.thread_to_loop,
+    "loop_to_thread": async_scenarios.loop_to_thread,
 }

@@ -4,7 +4,7 @@ Whoever is cancelled must leave no trace but what its documentation allows: a pu
 its attempts untouched; a push was not accepted (over a store that does I/O: perhaps). So every delivery is a first
 attempt, each message comes once, and at the end the whole capacity is free again and nobody is left in the queue's
 lists of those who wait. The storm comes in rounds; at the end of each, before the rest are cancelled, nobody may sleep
-while there is something for him: a wake that was lost would show.
+while there is something for him: a wake that was lost would show. One loop that is alone can look at any time.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ class _Books:
         self.seen: list[int] = []
         self.retried = 0
         self.cancelled = 0
+        self.forgotten = 0
 
     def see(self, delivery_or_message: Any) -> None:
         message = getattr(delivery_or_message, "message", delivery_or_message)
@@ -91,7 +92,15 @@ class _Storm:
                 await asyncio.sleep(0)
             self.books.see(message)
 
-    async def rage(self, cancellations: int) -> list["asyncio.Task[None]"]:
+    async def look(self) -> None:
+        """Let the loop go round until it is quiet, and count it if somebody sleeps then who should not."""
+        for _ in range(100):
+            if sound_asleep(self.queue.threads):
+                return
+            await asyncio.sleep(0)
+        self.books.forgotten += 1
+
+    async def rage(self, cancellations: int, alone: bool) -> list["asyncio.Task[None]"]:
         """Start coroutines and cancel some, until so many have been cancelled; those who are left."""
         crowd: list[asyncio.Task[None]] = []
         longer = 0.02 if self.books.certain else 0.5
@@ -105,6 +114,8 @@ class _Storm:
                 victims = [self.drawn.choice(crowd)] if self.drawn.random() < 0.5 else []
             for victim in victims:
                 victim.cancel()
+            if alone and self.drawn.random() < 0.1:
+                await self.look()
             ended = [task for task in crowd if task.done()]
             cancellations -= self.count(ended)
             crowd = [task for task in crowd if not task.done()]
@@ -120,8 +131,14 @@ class _Storm:
         return cancelled
 
 
+def sound_asleep(queue: Queue) -> bool:
+    """Whether there is nothing for those who wait."""
+    stats, store = queue.stats(), queue.store
+    return not ((stats.ready and store.pullers) or (stats.held < CAPACITY and store.pushers))  # type: ignore[attr-defined]
+
+
 class _Round:
-    """Event loops, each in a thread of its own, and plain threads that push and pull meanwhile."""
+    """Event loops, each in a thread of its own, and with more than one a pair of plain threads."""
 
     def __init__(self, shared: Broker, books: _Books, seed: str, cancellations: int, loops: int) -> None:
         self.shared, self.books, self.queue = shared, books, shared.queue("q", CAPACITY, lease=LEASE)
@@ -130,8 +147,10 @@ class _Round:
         self.stop, self.go = threading.Event(), threading.Event()
         self.raged = threading.Semaphore(0)
         each = -(-cancellations // loops)
-        self.raging = [self._start(asyncio.run, self._storm(f"{seed}/{loop}", each)) for loop in range(loops)]
-        self.calm = [self._start(self._push), self._start(self._pull)]
+        self.raging = [
+            self._start(asyncio.run, self._storm(f"{seed}/{loop}", each, loops == 1)) for loop in range(loops)
+        ]
+        self.calm = [self._start(each) for each in (self._push, self._pull) if loops > 1]
 
     def _start(self, function: Callable[..., object], *args: Any) -> threading.Thread:
         def run() -> None:
@@ -145,10 +164,10 @@ class _Round:
         thread.start()
         return thread
 
-    async def _storm(self, seed: str, cancellations: int) -> None:
+    async def _storm(self, seed: str, cancellations: int, alone: bool) -> None:
         async with AsyncBroker(self.shared) as broker:
             storm = _Storm(await broker.queue("q", CAPACITY, lease=LEASE), self.books, seed)
-            crowd = await storm.rage(cancellations)
+            crowd = await storm.rage(cancellations, alone and self.books.certain)
             self.raged.release()
             while not self.go.is_set():
                 await asyncio.sleep(0.0005)
@@ -181,8 +200,7 @@ class _Round:
         quiet = False
         while not quiet and time.monotonic() < until:
             time.sleep(0.001)
-            stats, store = self.queue.stats(), self.queue.store
-            quiet = not ((stats.ready and store.pullers) or (stats.held < CAPACITY and store.pushers))  # type: ignore
+            quiet = sound_asleep(self.queue)
         self.go.set()
         for thread in self.raging:
             thread.join(PATIENCE)
@@ -202,7 +220,7 @@ def run(
     stalled = refused = 0
     errors: list[BaseException] = []
     with Broker(url) as shared:
-        while books.cancelled < cancellations and not (stalled or errors):
+        while books.cancelled < cancellations and not (stalled or errors or books.forgotten):
             this = _Round(shared, books, f"{seed}/{books.cancelled}", each, loops)
             stalled += not this.end()
             refused += this.refused
@@ -211,7 +229,7 @@ def run(
         store: Any = queue.store
         report = _account(books, queue)
         report["refused"] -= refused
-        stuck = stalled + len(store.pullers) + len(store.pushers)
+        stuck = books.forgotten + stalled + len(store.pullers) + len(store.pushers)
     return {
         "cancelled": books.cancelled,
         "loops": loops,

@@ -5,6 +5,7 @@
     standard.py aio.py      the queues of the standard library, and LightBroker in memory
     light.py                LightBroker on SQLite and on Redis
     bridges.py              janus and culsans, between threads and asyncio
+    loops.py                the same with an event loop, LightBroker and asyncio.Queue too
     kombu.py huey.py dramatiq.py            task queues and messaging
     litequeue.py persistqueue.py            queues in an SQLite file
     redis.py nats.py beanstalkd.py rabbitmq.py    servers
