@@ -242,9 +242,9 @@ class TwoStepQueue(MemoryQueue):
         next(self._accepted)
         return True
 
-    def pull(self, timeout: float | None) -> Delivery:
+    def pull(self, timeout: float | None, kind: Any = Delivery) -> Any:
         if self._tokens.empty():
-            return super().pull(timeout)
+            return super().pull(timeout, kind)
         delivery = Delivery()
         message = next(self._take_now)
         self._leased[delivery] = message

@@ -81,7 +81,7 @@ class RedrivesWithoutLock(MemoryQueue):
 
 
 class PullsInTwoSteps(MemoryQueue):
-    def pull(self, timeout: float | None) -> Delivery:
+    def pull(self, timeout: float | None, kind: Any = Delivery) -> Any:
         delivery = Delivery()
         message = self._leased[delivery] = self._ready[0]
         self._tokens.get_nowait()

@@ -20,10 +20,10 @@ class _Rarely(MemoryQueue):
 
 
 class Loses(_Rarely):
-    def pull(self, timeout: float | None) -> Delivery:
+    def pull(self, timeout: float | None, kind: Any = Delivery) -> Any:
         if self.now_and_then():
-            super().pull(timeout).ack()
-        return super().pull(timeout)
+            super().pull(timeout, kind).ack()
+        return super().pull(timeout, kind)
 
 
 class DeliversTwice(_Rarely):
@@ -34,10 +34,10 @@ class DeliversTwice(_Rarely):
 
 
 class Reorders(_Rarely):
-    def pull(self, timeout: float | None) -> Delivery:
+    def pull(self, timeout: float | None, kind: Any = Delivery) -> Any:
         if self.now_and_then():
             self._ready.rotate(-50)
-        return super().pull(timeout)
+        return super().pull(timeout, kind)
 
 
 class Invents(_Rarely):
@@ -71,8 +71,8 @@ class AcksWhatIsRejected(MemoryQueue):
 
 
 class EndsLeasesEarly(_Rarely):
-    def pull(self, timeout: float | None) -> Delivery:
-        delivery = super().pull(timeout)
+    def pull(self, timeout: float | None, kind: Any = Delivery) -> Any:
+        delivery = super().pull(timeout, kind)
         if self.now_and_then():
             with self._lock:
                 self._expire_leases(delivery.deadline)
