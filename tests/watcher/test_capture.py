@@ -18,7 +18,7 @@ require("websockets")
 
 from websockets.sync.server import ServerConnection, serve  # noqa: E402
 
-from lightbroker.watcher import ConnectionLost, NodeError, Recording, capture  # noqa: E402
+from lightbroker.watcher import ConnectionLost, NodeError, Recording, capture, rpc  # noqa: E402
 from lightbroker.watcher.rpc import Node  # noqa: E402
 from tests.watcher.toychain import Block, ToyNode, block, branch  # noqa: E402
 
@@ -87,7 +87,8 @@ RESULTS = {"eth_chainId": "0x7a69", "web3_clientVersion": "toy/1", "eth_subscrib
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Replace the capture's sleeping by a list of what it would have slept."""
     slept: list[float] = []
-    monkeypatch.setattr(capture, "time", SimpleNamespace(monotonic=time.monotonic, sleep=slept.append))
+    for module in (capture, rpc):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=slept.append))
     return slept
 
 
@@ -143,7 +144,7 @@ def test_a_block_that_never_comes_ends_the_capture(
 ) -> None:
     assert run(Server(CHAIN[0], [], [[CHAIN[3]]]), tmp_path / "heads.jsonl.gz", 1) == 1
     assert f"{CHAIN[2]['hash']} or a child of it, but does not have it" in capsys.readouterr().err
-    assert len(sleeps) == capture.LAG_RETRIES
+    assert len(sleeps) == rpc.LAG_RETRIES
 
 
 def test_a_branch_below_the_first_block_ends_the_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
