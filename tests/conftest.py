@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry
+from tests.nodes import running_anvil
 
 
 @pytest.fixture
@@ -52,3 +53,10 @@ def open_queue(broker: Broker) -> Callable[..., Queue]:
         return broker.queue("q", **{"lease": 30.0, "retry": Retry(base=0.0), **options})
 
     return open_queue
+
+
+@pytest.fixture
+def anvil() -> Iterator[str]:
+    """The address of a real node with a chain of its own, which mines when it is told to."""
+    with running_anvil() as url:
+        yield url

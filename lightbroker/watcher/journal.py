@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterable
@@ -26,6 +27,8 @@ from lightbroker.errors import check_count
 from lightbroker.queue import Queue
 from lightbroker.watcher.block import BlockMessage
 from lightbroker.watcher.errors import JournalError
+
+log = logging.getLogger(__name__)
 
 FORMAT = "lightbroker-journal"
 VERSION = 1
@@ -39,9 +42,10 @@ class Step(NamedTuple):
 
 
 class Journal:
-    """Pushes blocks to a queue that survives the process, each exactly once as long as nobody else pushes to it.
+    """Pushes blocks to a queue that survives the process, each exactly once.
 
-    If others push there as well, none is lost, but a restart may queue the newest block again.
+    Nobody else may push to that queue, because its count is the proof. If somebody does, the count says more than the
+    journal, and a restart warns and queues the newest block again.
     """
 
     def __init__(self, path: str | os.PathLike[str], queue: Queue, *, window: int = 256) -> None:
@@ -95,7 +99,10 @@ class Journal:
                 f"{self._floor} that this journal begins with: it belongs to another store; move it away to start anew"
             )
         if self._steps and accepted > self._steps[-1].accepted:
-            # Others push there too, and whether the newest step is among what came nobody can tell.
+            log.warning(
+                "queue %s has accepted %d messages that are not the watcher's: its newest block may come twice",
+                *(self._queue.name, accepted - self._steps[-1].accepted),
+            )
             accepted = self._steps[-1].accepted - 1
         for step in self._steps:
             if step.accepted > accepted:

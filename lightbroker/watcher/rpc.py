@@ -11,11 +11,13 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from lightbroker.watcher.block import block_number
 from lightbroker.watcher.errors import BlockUnavailable, ConnectionLost, MissingLibrary, NodeError
 
 try:
-    from websockets.exceptions import ConnectionClosed, WebSocketException
+    from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
     from websockets.sync.client import connect
+    from websockets.uri import parse_uri
 except ImportError as error:
     raise MissingLibrary("talking to a node needs websockets; run: pip install 'lightbroker[live]'") from error
 
@@ -39,12 +41,12 @@ LAG_RETRIES = 5
 
 
 def check_address(url: str) -> str:
-    """Return `url` if it is a ws:// or wss:// address with a host; raises ValueError that does not repeat its path."""
-    parts = urlsplit(url)
-    with suppress(ValueError):  # of a port that is none
-        if parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0:
-            return url
-    raise ValueError(f"a node's address is ws://HOST… or wss://HOST…, not {parts.scheme}://{parts.netloc}")
+    """Return `url` if it is a ws:// or wss:// address; raises ValueError, which does not repeat a path with its key."""
+    try:
+        parse_uri(url)
+    except InvalidURI as error:
+        raise ValueError(f"a node's address is ws://HOST… or wss://HOST…; this one is wrong: {error.msg}") from None
+    return url
 
 
 class Node:
@@ -113,6 +115,8 @@ class Node:
         block = self.call("eth_getBlockByNumber", hex(number) if isinstance(number, int) else number, False)
         if not isinstance(block, dict):
             raise BlockUnavailable(f"the node has no block {number}: its chain is shorter, or it is still syncing")
+        if number not in ("latest", block_number(block)):
+            raise NodeError(f"asked for block {number}, the node answered with block {block_number(block)}")
         return block
 
     def subscribe(self) -> None:
