@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test torture bench lint clean
+.PHONY: demo test torture bench experiments figures lint clean
 
 demo: .venv/ready  ## the block pipeline on the recorded chain
 	$(BIN)/lightbroker demo
@@ -20,6 +20,13 @@ lint: .venv/ready  ## style and types
 
 bench: .venv/ready  ## measure, about 20 minutes; keeps the result with the machine it came from
 	$(BIN)/lightbroker bench --out figures/data/bench.json
+
+experiments: .venv/ready  ## measure what the notebooks show, about 35 minutes; goes on where it was interrupted
+	$(BIN)/python -m lightbroker.lab.campaign
+	$(BIN)/python -m lightbroker.lab.figures
+
+figures: .venv/ready  ## draw every figure from figures/data, without measuring
+	$(BIN)/python -m lightbroker.lab.figures
 
 .venv/ready: pyproject.toml requirements.txt
 	$(PYTHON) -m venv .venv

@@ -3,19 +3,31 @@
 Each line imports only from lines above it:
 
     errors.py clock.py message.py          nouns: what can go wrong, time, what a user holds
-    policy.py                              overflow, retry, options: decisions without I/O
+    pattern.py policy.py                   which topics match; overflow, retry, options: decisions without I/O
     storage/base.py outcome.py             the contract of a store, one atomic transition per method; shared answers
     storage/steps.py slow.py memory.py     the store in memory: atomic steps, slow paths, hot path
     storage/sqlite_file.py _counts _rows   one file and its transactions; the counts and rows of a queue in it
     storage/sqlite_transitions.py _wait    what becomes of a message; waiting across processes
     storage/sqlite.py                      the store in an SQLite file
+    storage/lua/ redis_scripts.py          the transitions as scripts that Redis runs; what is sent to run them
+    storage/redis_records.py _commands     how things look in Redis; what is asked of a queue, and the answers: no I/O
+    storage/redis_url.py _trouble _link    where it is; what goes wrong; connections that are replaced
+    storage/redis_wait.py _runs _queue     waiting across processes; the methods of a queue
+    storage/redis_routes.py _inbox _topics topics that cross processes: who listens, hearing, publishing
+    storage/redis.py                       the store in Redis
+    histogram.py                           what threads count without a lock
     queue.py                               the verbs, in the order of a message's life
-    topic.py worker.py                     publish/subscribe on bounded buffers; the worker pool
+    topic.py shared_topic.py               publish/subscribe on bounded buffers, in a process and across processes
+    worker.py                              the worker pool
     broker.py                              named queues and topics over one store
+    process.py metrics.py health.py        its numbers for Prometheus; is it well?
+    http.py listener.py site.py server.py  GET /metrics, /health and a live page
     watcher/                               chain heads -> queue "blocks"
     demo.py __main__.py                    the block pipeline; the command line
-    lab/                                   the bench; the core never imports it
+    lab/                                   the bench and the instruments of the notebooks; the core never imports it
 """
+
+import logging
 
 from lightbroker.broker import Broker
 from lightbroker.clock import ManualClock, SystemClock
@@ -56,3 +68,5 @@ __all__ = [
     "SystemClock",
     "WorkerPool",
 ]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # records go where the program sends them, or nowhere

@@ -5,18 +5,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from types import TracebackType
 from urllib.parse import urlsplit
 
 from lightbroker.clock import Clock, SystemClock
-from lightbroker.errors import QueueClosed, check_count, check_name
+from lightbroker.errors import QueueClosed, StoreError, check_count, check_name
 from lightbroker.message import Delivery, Message, Transition
+from lightbroker.pattern import check_topic
 from lightbroker.policy import Overflow, QueueOptions, Retry
 from lightbroker.queue import DeadLetterQueue, Queue, check_push, check_timeout
-from lightbroker.storage.base import QueueStats, Store
+from lightbroker.shared_topic import SharedTopics
+from lightbroker.storage.base import QueueStats, SharedStore, Store
 from lightbroker.storage.memory import MemoryStore
-from lightbroker.topic import Subscription, SubscriptionStats, Topics, check_topic
+from lightbroker.topic import Subscription, SubscriptionStats, Topics
 from lightbroker.worker import WorkerPool, check_pool
 
 log = logging.getLogger(__name__)
@@ -39,22 +42,38 @@ def open_store(url: str, create: bool = True) -> Store:
         from lightbroker.storage import sqlite
 
         return sqlite.open_store(url, create)
-    raise ValueError(f"store: no store for {url!r}; use 'memory://', 'sqlite:///path.db' or pass a Store")
+    if scheme in ("redis", "rediss"):
+        try:
+            from lightbroker.storage import redis
+        except ImportError as error:
+            raise StoreError(
+                f"store: Redis needs a client library: pip install 'lightbroker[redis]' ({error})"
+            ) from error
+
+        return redis.open_store(url)
+    raise ValueError(
+        f"store: no store for {url!r}; use 'memory://', 'sqlite:///path.db', 'redis://host:6379/0' or pass a Store"
+    )
 
 
 @dataclass(frozen=True)
 class BrokerStats:
-    """The numbers of every queue by name, and of every subscriber's buffer."""
+    """The numbers of every queue by name, and of every subscriber's buffer.
+
+    departed: what subscribers counted that have left, by pattern, while others listen to the same without a group.
+    """
 
     queues: dict[str, QueueStats]
     subscriptions: tuple[SubscriptionStats, ...]
+    departed: tuple[SubscriptionStats, ...]
 
 
 class Broker:
     """Queues to work off, topics to listen to; threads may share one broker. Closing it needs no open queue.
 
-    store: a URL ("memory://", "sqlite:///path.db") or a `Store`; clock: where time comes from (None: the machine's);
-    trace: how many transitions `trace` remembers, 0 for none.
+    store: a URL ("memory://", "sqlite:///path.db", "redis://host:6379/0") or a `Store`; clock: where time comes from
+    (None: the machine's, or the server's that keeps the queues); trace: how many transitions `trace` remembers, 0 for
+    none.
     """
 
     def __init__(self, store: str | Store = "memory://", *, clock: Clock | None = None, trace: int = 0) -> None:
@@ -68,7 +87,10 @@ class Broker:
         self._tracing = bool(trace)
         self._queues: dict[str, Queue] = {}
         self._pools: list[WorkerPool] = []
-        self._topics = Topics(self.clock)
+        if isinstance(self._store, SharedStore):
+            self._topics: Topics = SharedTopics(self.clock, self._store, self._open_bound)
+        else:
+            self._topics = Topics(self.clock)
         self._lock = threading.Lock()
         self._draining = self._closed = False
 
@@ -113,6 +135,9 @@ class Broker:
                 self._queues[name] = queue
             return queue
 
+    def _open_bound(self, name: str, options: QueueOptions) -> Queue:
+        return self._known(name) or self._open(name, options)
+
     def _known(self, name: str) -> Queue | None:
         try:
             return self._queues.get(name)
@@ -152,7 +177,11 @@ class Broker:
         return self._named(queue).dead_letters
 
     def publish(self, topic: str, body: object, headers: Mapping[str, str] | None = None) -> int:
-        """Offer a message to everyone who listens to `topic`; returns how many copies were accepted."""
+        """Offer a message to everyone who listens to `topic`; returns how many copies were accepted.
+
+        Over Redis, other processes listen too: a process that was sent to counts as one copy, whatever its subscribers
+        make of it. See `SharedTopics`.
+        """
         if self._draining:
             raise QueueClosed("the broker is closed")
         return self._topics.publish(topic, body, headers)
@@ -177,7 +206,10 @@ class Broker:
         return self._topics.subscribe(pattern, group, QueueOptions(capacity, overflow))
 
     def bind(self, pattern: str, queue: str) -> None:
-        """Push what is published to topics that match `pattern` into a queue: with acks, retries and dead letters."""
+        """Push what is published to topics that match `pattern` into a queue: with acks, retries and dead letters.
+
+        Over Redis, whatever process publishes pushes one copy, and goes on to do so when this broker is closed.
+        """
         check_topic(pattern, wildcards=True)  # first: a wrong pattern must declare no queue
         if self._draining:
             raise QueueClosed("the broker is closed")
@@ -195,7 +227,17 @@ class Broker:
 
     def stats(self) -> BrokerStats:
         """The numbers of all queues and subscriptions now."""
-        return BrokerStats({name: queue.stats() for name, queue in sorted(self._queues.items())}, self._topics.stats())
+        return BrokerStats({name: queue.stats() for name, queue in self.queues.items()}, *self._topics.stats())
+
+    @property
+    def queues(self) -> dict[str, Queue]:
+        """The queues that were declared so far, by name and in its order."""
+        return dict(sorted(self._queues.copy().items()))
+
+    @property
+    def state(self) -> str:
+        """`open`, `draining` (it takes nothing new and finishes) or `closed`."""
+        return "closed" if self._closed else "draining" if self._draining else "open"
 
     def trace(self, message_id: str) -> list[Transition]:
         """What the broker remembers of a message's life, oldest first; empty unless it was made with `trace=`."""
@@ -237,8 +279,10 @@ class Broker:
         self._topics.close()
         for queue in queues:
             queue.store.close()
-            if held := queue.stats().held:
-                log.warning("closed with %d messages left in queue %s", held, queue.name)
+            with suppress(StoreError):  # it is away, and keeps what it has
+                if held := queue.stats().held:
+                    extra = {"queue": queue.name}
+                    log.warning("closed with %d messages left in queue %s", held, queue.name, extra=extra)
         self._store.close()
         self._closed = True
 

@@ -7,9 +7,10 @@ from itertools import count, islice, repeat
 
 from lightbroker.clock import Clock
 from lightbroker.errors import check_count, check_each, check_number
+from lightbroker.histogram import Histogram
 from lightbroker.message import MAX_BODY, NEVER, DeadLetter, Delivery, Message, check_headers, encode
 from lightbroker.policy import QueueOptions
-from lightbroker.storage.base import QueueStats, QueueStore
+from lightbroker.storage.base import Inspectable, QueueStats, QueueStore
 
 
 def check_timeout(timeout: float | None) -> float | None:
@@ -42,6 +43,8 @@ class Queue:
         self.clock = clock
         self.store = store
         self.dead_letters = DeadLetterQueue(store)
+        self.wait_times = Histogram()  #: from acceptance until a pool's handler starts; first deliveries only
+        self.handling_times = Histogram()  #: of the handlers of pools
         self._time = clock.time
         self._ttl = options.ttl
         self._prefix = f"{secrets.token_hex(6)}-"
@@ -119,6 +122,13 @@ class Queue:
     def stats(self) -> QueueStats:
         """What it holds now, and the counters of the conservation law."""
         return self.store.stats()
+
+    def oldest_age(self) -> float | None:
+        """Seconds since the message that is delivered next was accepted, 0 if none is ready; None if unknown here."""
+        if not isinstance(self.store, Inspectable):
+            return None
+        oldest = self.store.oldest()
+        return 0.0 if oldest is None else max(0.0, self.clock.time() - oldest)
 
 
 class DeadLetterQueue:

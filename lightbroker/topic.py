@@ -2,9 +2,9 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from queue import Empty
 from types import MappingProxyType, TracebackType
@@ -13,25 +13,10 @@ from typing import Any
 from lightbroker.clock import Clock
 from lightbroker.errors import QueueClosed, QueueEmpty, QueueFull, check_name
 from lightbroker.message import Message, check_headers, encode
+from lightbroker.pattern import MOST_ROUTES, Patterns, check_topic
 from lightbroker.policy import QueueOptions
 from lightbroker.queue import Queue, check_timeout
 from lightbroker.storage.memory import MemoryQueue, MemoryStore
-
-_MOST_ROUTES = 4096  # topics whose subscribers are remembered
-
-
-def check_topic(topic: object, *, wildcards: bool) -> tuple[str, ...]:
-    """Split a dotted topic; raises ValueError for empty tokens and for wildcards where none are allowed."""
-    tokens = tuple(check_name("topic", topic).split("."))
-    if "" in tokens:
-        raise ValueError(f"topic must be tokens joined by single dots, not {topic!r}")
-    for position, token in enumerate(tokens):
-        if token in ("*", ">"):
-            if not wildcards:
-                raise ValueError(f"topic {topic!r} has a wildcard; publish to one plain topic")
-            if token == ">" and position != len(tokens) - 1:
-                raise ValueError(f"topic {topic!r}: '>' stands for the rest and can only be the last token")
-    return tokens
 
 
 @dataclass(frozen=True)
@@ -46,6 +31,10 @@ class SubscriptionStats:
     delivered: int
     dropped: int
     refused: int
+
+    def __add__(self, other: "SubscriptionStats") -> "SubscriptionStats":
+        counts = ("buffered", "received", "delivered", "dropped", "refused")
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in counts})
 
 
 class Subscription:
@@ -124,19 +113,21 @@ class _Group:
 
 
 class Topics:
-    """Who gets what: patterns in a trie, and for each topic seen lately the list of those that match.
+    """Who gets what: subscribers and bound queues by pattern, and for each topic seen lately those that match.
 
-    `*` stands for one token and `>` for one or more at the end, as in NATS. A subscriber lives in this process and is
-    delivered to at most once, so its buffer is in memory, whatever store the broker's queues are in.
+    A subscriber is delivered to at most once, so its buffer is in memory, whatever store the broker's queues are in.
+    `SharedTopics` adds subscribers in other processes.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._store = MemoryStore()
+        self._offer: Callable[[Message, Sequence[MemoryQueue]], int] = self._store.offer
         self._clock = clock
         self._lock = threading.Lock()
         self._groups: dict[tuple[str, str | int], _Group] = {}
         self._bound: dict[tuple[str, str], Queue] = {}
-        self._trie: dict[str, Any] = {}
+        self._departed: dict[str, SubscriptionStats] = {}
+        self._patterns: Patterns[_Group | Queue] = Patterns()
         self._routes: dict[str, tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]] = {}
         self._keys = count()
         self._ids = map(f"{secrets.token_hex(6)}-".__add__, map(str, count(1)))
@@ -175,16 +166,22 @@ class Topics:
             buffers, queues = self._route(topic)
         kept = MappingProxyType({**check_headers(headers), "topic": topic})
         message = Message(next(self._ids), data, self._clock.time(), 1, kept)
-        copies = self._store.offer(message, buffers)
-        for queue in queues:
-            with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
-                copies += queue.push(data, headers=kept) is not None
+        copies = self._offer(message, buffers)
+        if queues:
+            copies += self._push(message, queues)
         return copies
 
-    def stats(self) -> tuple[SubscriptionStats, ...]:
-        """One entry for each buffer."""
+    def _push(self, message: Message, queues: Iterable[Queue]) -> int:
+        copies = 0
+        for queue in queues:
+            with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
+                copies += queue.push(message.body, headers=message.headers) is not None
+        return copies
+
+    def stats(self) -> tuple[tuple[SubscriptionStats, ...], tuple[SubscriptionStats, ...]]:
+        """One entry for each buffer, and the sums of those that are gone; see `BrokerStats`."""
         with self._lock:
-            return tuple(shared.members[0].stats() for shared in self._groups.values())
+            return tuple(shared.members[0].stats() for shared in self._groups.values()), tuple(self._departed.values())
 
     def check(self) -> None:
         """Raise InvariantError if the law does not hold for a buffer."""
@@ -207,35 +204,31 @@ class Topics:
             if not shared.members:
                 del self._groups[key]
                 self._changed()
+                if member.group is None:
+                    self._remember(member.stats())
                 shared.buffer.close()
 
+    def _remember(self, gone: SubscriptionStats) -> None:
+        """Keep the counts of one who left while others listen to the same pattern, so that their sum never falls."""
+        earlier = self._departed.pop(gone.pattern, None)
+        if any(pattern == gone.pattern and isinstance(member, int) for pattern, member in self._groups):
+            gone = replace(gone, buffered=0)
+            self._departed[gone.pattern] = gone + earlier if earlier else gone
+
     def _changed(self) -> None:
-        trie: dict[str, Any] = {}
-        for (pattern, _), target in (*self._groups.items(), *self._bound.items()):
-            node = trie
-            for token in pattern.split("."):
-                node = node.setdefault(token, {})
-            node.setdefault("", []).append(target)  # no token is empty, so "" is free for the targets
-        self._trie = trie
+        self._patterns = Patterns(self._targets())
         self._routes = {}  # a new dict: a publish that is under way keeps what it looked up
 
+    def _targets(self) -> Iterator[tuple[str, Any]]:
+        return ((key[0], target) for key, target in (*self._groups.items(), *self._bound.items()))
+
     def _route(self, topic: str) -> tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]:
-        tokens = check_topic(topic, wildcards=False)
         with self._lock:
-            targets = list(self._match(self._trie, tokens))
-            if len(self._routes) >= _MOST_ROUTES:
+            targets = self._patterns.match(topic)
+            if len(self._routes) >= MOST_ROUTES:
                 self._routes = {}
             self._routes[topic] = (
                 tuple(target.buffer for target in targets if isinstance(target, _Group)),
                 tuple(dict.fromkeys(target for target in targets if isinstance(target, Queue))),  # one copy each
             )
             return self._routes[topic]
-
-    def _match(self, node: dict[str, Any], tokens: tuple[str, ...]) -> Iterator[Any]:
-        if not tokens:
-            yield from node.get("", ())
-            return
-        yield from node.get(">", {}).get("", ())
-        for token in (tokens[0], "*"):
-            if token in node:
-                yield from self._match(node[token], tokens[1:])

@@ -9,6 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 
 from lightbroker.errors import LeaseLost, QueueClosed, QueueEmpty, check_count
+from lightbroker.histogram import Tally
 from lightbroker.message import Delivery, Message
 from lightbroker.queue import Queue, check_timeout
 
@@ -26,6 +27,11 @@ def check_pool(handler: object, workers: object) -> None:
     check_count("workers", workers)
 
 
+def about(queue: Queue, message: Message) -> dict[str, object]:
+    """The fields of a log record on a message, for `extra`: `queue`, `message_id` and `attempt`."""
+    return {"queue": queue.name, "message_id": message.id, "attempt": message.attempts}
+
+
 class WorkerPool:
     """Runs `handler(message)` for each message of a queue, in `workers` threads; made by `Broker.workers`.
 
@@ -41,6 +47,7 @@ class WorkerPool:
         check_pool(handler, workers)
         self.queue = queue
         self._handler = handler
+        self._now, self._time = queue.clock.monotonic, queue.clock.time
         self._stopping = threading.Event()
         self._running: dict[int, Delivery] = {}
         self._heartbeat = queue.clock.alarm(self._beat)
@@ -92,11 +99,15 @@ class WorkerPool:
 
     def _start(self, worker: int) -> threading.Thread:
         name = f"lightbroker-{self.queue.name}-{worker}"
-        thread = threading.Thread(target=self._work, args=(worker,), name=name, daemon=True)
+        thread = threading.Thread(target=self._run, args=(worker,), name=name, daemon=True)
         thread.start()
         return thread
 
-    def _work(self, worker: int) -> None:
+    def _run(self, worker: int) -> None:
+        with self.queue.wait_times.tally() as waits, self.queue.handling_times.tally() as handlings:
+            self._work(worker, waits, handlings)
+
+    def _work(self, worker: int, waits: Tally, handlings: Tally) -> None:
         while not self._stopping.is_set():
             try:
                 delivery = self.queue.pull(_POLL)
@@ -106,25 +117,38 @@ class WorkerPool:
                 return
             self._running[worker] = delivery
             try:
-                self._settle(delivery)
+                self._settle(delivery, waits, handlings)
             except LeaseLost:
                 log.warning(
                     "queue %s: message %s, attempt %d was done but its lease was over; it will be delivered again",
                     *(self.queue.name, delivery.message.id, delivery.message.attempts),
+                    extra=about(self.queue, delivery.message),
                 )
             finally:
                 del self._running[worker]
 
-    def _settle(self, delivery: Delivery) -> None:
+    def _settle(self, delivery: Delivery, waits: Tally, handlings: Tally) -> None:
         if self._stopping.is_set():
             delivery.release()
             return
+        message, now = delivery.message, self._now
+        if message.attempts == 1:  # the others waited for their backoff too
+            waited = self._time() - message.timestamp
+            waits.record(waited if waited > 0.0 else 0.0)
+        started = now()
         try:
-            self._handler(delivery.message)
+            try:
+                self._handler(message)
+            finally:
+                handlings.record(now() - started)
         except BaseException as error:  # also SystemExit: a handler must not be able to end a worker
-            log.info(
-                "queue %s: message %s, attempt %d failed: %r",
-                *(self.queue.name, delivery.message.id, delivery.message.attempts, error),
+            last = message.attempts >= self.queue.options.retry.max_attempts
+            log.log(
+                logging.WARNING if last else logging.INFO,
+                "queue %s: message %s, attempt %d failed: %r; %s",
+                *(self.queue.name, message.id, message.attempts, error),
+                "that was the last" if last else "it will be tried again",
+                extra=about(self.queue, message),
             )
             delivery.nack(error)
         else:

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry
+from tests import redis_server
+from tests.adversary.total_queue import switching_every
 from tests.nodes import running_anvil
+from tests.support import Unavailable, miss
 
 
 @pytest.fixture
@@ -53,6 +56,22 @@ def open_queue(broker: Broker) -> Callable[..., Queue]:
         return broker.queue("q", **{"lease": 30.0, "retry": Retry(base=0.0), **options})
 
     return open_queue
+
+
+@pytest.fixture(params=[None, 1e-6], ids=["switching as usual", "switching every microsecond"])
+def switching(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test of threads a second time with the smallest switch interval; for `usefixtures`."""
+    with switching_every(request.param):
+        yield
+
+
+@pytest.fixture
+def redis_installed() -> None:
+    """For tests that start a Redis server of their own: skips them where there is none, or fails them in CI."""
+    try:
+        redis_server.check()
+    except Unavailable as error:
+        miss(error)
 
 
 @pytest.fixture

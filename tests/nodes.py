@@ -1,12 +1,11 @@
 """A real node for tests: anvil, from the PATH or from `npm install --prefix build/anvil @foundry-rs/anvil`."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.support import Unavailable, miss
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,14 +16,13 @@ def running_anvil() -> Iterator[str]:
 
     Without the program, or the library to talk to it, the test is skipped; it fails where CI is set.
     """
-    missing = pytest.fail if os.environ.get("CI") else pytest.skip
     found = sorted(ROOT.glob("build/anvil/node_modules/@foundry-rs/anvil-*/bin/anvil*"))
     binary = shutil.which("anvil") or next(map(str, found), None)
     if binary is None:
-        missing("needs a node: npm install --prefix build/anvil @foundry-rs/anvil@1.7.1")
+        miss(Unavailable("anvil is not installed: npm install --prefix build/anvil @foundry-rs/anvil@1.7.1"))
     try:
         from lightbroker.watcher.scenario import anvil
     except ImportError as error:
-        missing(str(error))
-    with anvil(str(binary)) as url:
+        miss(Unavailable(str(error)))
+    with anvil(binary) as url:
         yield url

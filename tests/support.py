@@ -1,15 +1,30 @@
-"""What tests of queues and threads share."""
+"""What tests of queues, threads and servers share."""
 
+import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NoReturn
+
+import pytest
 
 from lightbroker import Queue
 
 PATIENCE = 5.0  # seconds after which a thread that should have ended is stuck
 MOMENT = 0.05  # seconds after which a call that has not returned is taken to be blocked
+
+
+class Unavailable(Exception):
+    """Something cannot be tested here: its server or its library is missing. The text says how to help."""
+
+
+def miss(error: Unavailable) -> NoReturn:
+    """Skip the test for what is missing, or fail it where CI is set."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{error} (CI is set: nothing may be missing)", pytrace=False)
+    pytest.skip(str(error))
 
 
 def counts(queue: Queue) -> dict[str, int]:
@@ -32,6 +47,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < until, f"{condition} did not come true within {PATIENCE} s"
         time.sleep(0.001)
+
+
+def program(name: str, package: str) -> str:
+    """Return the path of a program. One that is missing skips the test, or fails it where CI is set."""
+    path = shutil.which(name)
+    if path is None:
+        miss(Unavailable(f"{name} is not installed: apt-get install {package}"))
+    return path
 
 
 class Call:

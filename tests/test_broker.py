@@ -295,3 +295,30 @@ def test_a_handler_may_close_its_broker(make_broker: Callable[..., Broker]) -> N
     assert closed.wait(PATIENCE)
     with pytest.raises(QueueClosed):
         broker.push("q", "too late")
+
+
+def test_the_state_says_whether_the_broker_is_open_drains_or_is_closed(broker: Broker) -> None:
+    broker.push("q", "a")
+    begun, finish = threading.Event(), threading.Event()
+
+    def handle(message: Message) -> None:
+        begun.set()
+        assert finish.wait(PATIENCE)
+
+    broker.workers("q", handle, workers=1)
+    assert broker.state == "open"
+    assert begun.wait(PATIENCE)
+    close = Call(broker.close)
+    assert close.blocks()
+    assert broker.state == "draining"
+    finish.set()
+    close.result()
+    assert broker.state == "closed"
+
+
+def test_the_queues_are_those_that_were_declared(broker: Broker) -> None:
+    assert broker.queues == {}
+    b, a = broker.queue("b"), broker.queue("a")
+    assert list(broker.queues.items()) == [("a", a), ("b", b)]
+    broker.queues.clear()
+    assert len(broker.queues) == 2

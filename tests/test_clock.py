@@ -173,11 +173,31 @@ def test_the_thread_of_the_system_clock_comes_back_when_an_alarm_is_set_again() 
     assert len(rings) == 3
 
 
+def test_a_thread_of_the_system_clock_that_leaves_is_not_counted_on() -> None:
+    clock, rings = SystemClock(), []
+    bell = Bell(clock, rings)
+    bell.alarm.set(clock.monotonic())
+    assert bell.rang.wait(PATIENCE)
+    wait_until(lambda: clock._agenda._thread is None)
+
+
+def test_a_thread_of_the_system_clock_that_was_killed_is_replaced() -> None:
+    clock, rings = SystemClock(), []
+    dead = threading.Thread(target=int)
+    dead.start()
+    dead.join()
+    clock._agenda._thread = dead
+    bell = Bell(clock, rings)
+    bell.alarm.set(clock.monotonic())
+    assert bell.rang.wait(PATIENCE)
+
+
 def test_an_earlier_alarm_wakes_the_thread_that_waits_for_a_later_one() -> None:
     clock, rings = SystemClock(), []
     before = len(clock_threads())
     late, early = Bell(clock, rings, "late"), Bell(clock, rings, "early")
     late.alarm.set(clock.monotonic() + 3600.0)
+    wait_until(lambda: len(clock._agenda.changed._waiters) == 1)  # type: ignore[attr-defined]
     early.alarm.set(clock.monotonic())
     assert early.rang.wait(PATIENCE)
     assert len(clock_threads()) == before + 1

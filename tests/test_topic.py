@@ -1,11 +1,22 @@
 """Publish and subscribe: who gets what, and that nobody slows the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from lightbroker import Broker, ManualClock, Overflow, QueueClosed, QueueEmpty, Subscription
+from tests.stores import STORES, fresh_url
 from tests.support import Call, counts, drain
+
+pytestmark = pytest.mark.usefixtures("switching")
+
+
+@pytest.fixture(params=["memory", "redis"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A store without topics of its own, and one that carries them between processes."""
+    with fresh_url(STORES[request.param], tmp_path) as url:
+        yield url
 
 
 def read(subscription: Subscription) -> list[str]:
@@ -340,6 +351,7 @@ def test_a_publish_that_makes_no_sense_reaches_nobody(broker: Broker) -> None:
 def test_more_topics_than_are_remembered_find_their_subscribers(broker: Broker) -> None:
     subscription = broker.subscribe("a.*", capacity=None)
     assert sum(broker.publish(f"a.{number}", "x") for number in range(5000)) == 5000
+    assert len(broker._topics._routes) < 5000
     assert len(read(subscription)) == 5000
 
 
@@ -355,3 +367,24 @@ def test_after_closing_nothing_is_published_or_subscribed(make_broker: Callable[
     ):
         with pytest.raises(QueueClosed):
             call()
+
+
+def test_what_a_subscriber_counted_is_kept_while_others_listen_to_the_same(broker: Broker) -> None:
+    def dropped() -> int:
+        stats = broker.stats()
+        return sum(each.dropped for each in (*stats.subscriptions, *stats.departed))
+
+    first, second, third = (broker.subscribe("chain.*", capacity=1) for _ in range(3))
+    other = broker.subscribe("chain.*", capacity=1, group="other")
+    for _ in range(3):
+        broker.publish("chain.heads", "a")
+    assert dropped() == 8
+    first.close()
+    second.close()
+    assert dropped() == 8
+    [departed] = broker.stats().departed
+    assert (departed.pattern, departed.group, departed.buffered, departed.received) == ("chain.*", None, 0, 6)
+    third.close()
+    assert broker.stats().departed == ()
+    other.close()
+    assert broker.stats().departed == broker.stats().subscriptions == ()

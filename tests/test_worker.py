@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from lightbroker import Broker, LeaseLost, ManualClock, Message, Queue, QueueClosed, Retry
+from lightbroker import Broker, Delivery, LeaseLost, ManualClock, Message, Queue, QueueClosed, Retry
 from tests.support import PATIENCE, Call, counts, wait_until
+
+pytestmark = pytest.mark.usefixtures("switching")
 
 Open = Callable[..., Queue]
 
@@ -346,3 +348,39 @@ def test_a_lost_lease_of_a_worker_is_told_and_changes_nothing(
     assert "its lease was over" in caplog.text
     with pytest.raises(LeaseLost):
         pulled[0].ack()
+
+
+def test_a_message_that_comes_as_the_pool_stops_is_given_back_untried(
+    broker: Broker, open_queue: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = open_queue()
+    pull, handled = queue.pull, list[Message]()
+
+    def pull_and_stop(timeout: float) -> Delivery:
+        delivery = pull(timeout)
+        pool._stopping.set()
+        return delivery
+
+    monkeypatch.setattr(queue, "pull", pull_and_stop)
+    pool = broker.workers("q", handled.append, workers=1)
+    queue.push("a")
+    wait_until(lambda: pool.stopped and counts(queue) == {"accepted": 1, "ready": 1})
+    pool.stop()
+    assert handled == []
+    assert pull(0).message.attempts == 1
+
+
+def test_a_lost_lease_of_one_worker_does_not_end_those_of_the_others(
+    broker: Broker, open_queue: Open, clock: ManualClock, handler: Handler
+) -> None:
+    queue = open_queue(lease=30.0)
+    with broker.workers("q", handler, workers=2) as pool:
+        queue.push_many(["a", "b"])
+        handler.wait_for(2)
+        first = next(iter(pool._running))
+        pool._running[first].reject("taken away")
+        for _ in range(10):
+            clock.advance(29.0)
+        assert counts(queue) == {"accepted": 2, "dead": 1, "leased": 1}
+        handler.finish.set()
+        wait_until(lambda: queue.stats().acked == 1)

@@ -1,17 +1,31 @@
 """The instruments: honest measurement of LightBroker and of its peers. The core never imports them.
 
-    stats.py          percentiles that the sample supports, bootstrap intervals, paired ratios
+    stats.py          percentiles that the sample supports, bootstrap intervals, paired ratios, the noise floor
+    theory.py usl.py  queueing models; the Universal Scalability Law and its fit
+    simulation.py     a simulated queue, the theory's second oracle
+    prediction.py     measured times in, predicted wait out, and which assumptions failed
     machine.py        what the numbers were measured on
     audit.py          numbered bodies, and what became of them: lost, duplicated, unknown
     peers.py aio.py   the systems under test and what each promises
-    load.py           closed loop (peak throughput) and open loop (latency from the planned time)
-    results.py        one run's configuration and measurement; the JSON file that figures are drawn from
+    arrivals.py       planned arrivals: constant, Poisson, bursts, on-off, recorded blocks
+    handlers.py       what consumers do: nothing, sleep, compute, fail, pause
+    service.py        consumers that handle what they receive, and note when
+    times.py          what became of each message when
+    pacer.py          a sender's clock in a process of its own; neighbour.py: a load beside the broker
+    load.py           closed loop (peak throughput), open loop (latency from the planned time), request loop
+    curves.py         a run's latencies, reduced to a ladder of percentiles and a heat map
+    results.py        one run's configuration and measurement; the JSON files that figures are drawn from
     scenarios.py      what one process measures
     worker.py         the process: a configuration in, a measurement out
     experiment.py     fresh processes in seeded random order, with a jitter canary beside them
     plan.py bars.py   which runs the bench makes, and what they have to reach
+    scrape.py clients.py  what watching the broker costs; the clients of its server, in processes of their own
     report.py         the tables on the terminal
-    bench.py          the command line
+    bench.py          the command line of the bench
+    experiments.py    the questions of the measuring notebooks, and the runs that answer them
+    campaign.py       `make experiments`: all of them, to go on with after an interruption
+    plots/            the kinds of figure, in one style
+    figures.py        `make figures`: each figure from its file of results
 
-Needs numpy and rich: `pip install 'lightbroker[lab]'`.
+Needs numpy, scipy, matplotlib and rich: `pip install 'lightbroker[lab]'`.
 """

@@ -16,6 +16,11 @@ def make_bodies(messages: int) -> list[bytes]:
     return [index.to_bytes(_NUMBER_BYTES, "big") + _PADDING for index in range(messages)]
 
 
+def number(body: bytes) -> int:
+    """The index in a body that `make_bodies` wrote."""
+    return int.from_bytes(body[:_NUMBER_BYTES], "big")
+
+
 def numbers(bodies: Iterable[bytes]) -> NDArray[np.int64]:
     """The index that each body carries; -1 for a body that `make_bodies` did not write."""
     heads = [

@@ -33,6 +33,10 @@ class Select:
         """Their values, one for each run."""
         return [found.value for _, found in self.measurements(**wanted) if found.value is not None]
 
+    def details(self, name: str, **wanted: object) -> list[float | None]:
+        """One of their details, one for each run."""
+        return [found.details[name] for _, found in self.measurements(**wanted)]
+
     def blocks(self, **wanted: object) -> dict[int, float]:
         """Their values by block; of several runs in a block the median."""
         found: dict[int, list[float]] = {}

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_LIBRARIES = ("lightbroker", "numpy", "rich")
+_LIBRARIES = ("lightbroker", "numpy", "scipy", "matplotlib", "rich")
 
 
 def describe() -> dict[str, object]:

@@ -2,17 +2,25 @@
 
 import gc
 import os
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 
 from lightbroker.lab import fanout, load
 from lightbroker.lab.aio import AsyncioQueue
+from lightbroker.lab.arrivals import SHAPES
 from lightbroker.lab.audit import Audit, audit, make_bodies
+from lightbroker.lab.curves import heat, ladder
+from lightbroker.lab.handlers import HANDLERS, no_op
+from lightbroker.lab.neighbour import beside
 from lightbroker.lab.peers import STOP, LightBroker, QueueQueue, SimpleQueue, System
 from lightbroker.lab.results import Config, Measurement
+from lightbroker.lab.service import Log, serve
 from lightbroker.lab.stats import percentile
+from lightbroker.lab.times import Times
 
 SYSTEMS: dict[str, type[System]] = {each.name: each for each in (LightBroker, QueueQueue, SimpleQueue, AsyncioQueue)}
 FAN_OUTS = {
@@ -23,11 +31,16 @@ FAN_OUTS = {
 BATCH = 100  #: messages
 SUBSCRIBERS = 100
 BURST = 500  #: messages published before the subscribers are emptied
+_TAIL = (50, 90, 99, 99.9)  # percent
+_ALTERNATIONS = 30
 
 
 def measure(config: Config) -> Measurement:
-    """Run the scenario that the configuration names, in this process."""
-    return _SCENARIOS[config.scenario](config)
+    """Run the scenario that the configuration names, in this process, with the neighbour beside it."""
+    if config.switch_interval_s is not None:
+        sys.setswitchinterval(config.switch_interval_s)
+    with beside(config.neighbour):
+        return _SCENARIOS[config.scenario](config)
 
 
 def cycle(config: Config) -> Measurement:
@@ -75,19 +88,87 @@ def closed(config: Config) -> Measurement:
     )
 
 
+def service(config: Config) -> Measurement:
+    """Peak throughput of consumers that run a handler; messages/s. Its warm-up is part of the run's first messages."""
+    bodies, logs = make_bodies(config.messages), [Log(2 * config.messages) for _ in range(config.consumers)]
+    handle, system = HANDLERS[config.handler](config.handler_s), _quiet(config)
+    shares = [bodies[p :: config.producers] for p in range(config.producers)]
+    elapsed = load.closed_service(system, shares, logs, handle)
+    received = [body for log in logs for body in log.bodies]
+    return Measurement(
+        len(bodies) / elapsed * 1e9, "messages/s", _audit(system, len(bodies), received, config.consumers)
+    )
+
+
 def open_(config: Config) -> Measurement:
-    """Latency from the planned time under a constant offered load; p99 in µs."""
+    """Latency from the planned time under an offered load; p99 in µs. With a handler it ends at the ack."""
     if config.rate is None:
         raise ValueError("rate must be given for an open loop")
+    handle = None if config.handler == "none" else HANDLERS[config.handler](config.handler_s)
     system = _quiet(config)
-    run = load.open_loop(system, config.rate, config.messages, config.producers, config.consumers)
-    latency, lag = run.latency(config.warmup) / 1e3, run.send_lag(config.warmup) / 1e3
-    details: dict[str, float | None] = {"samples": latency.size, "max_us": float(latency.max(initial=0.0))}
-    for percent in (50, 90, 99, 99.9):
-        details[f"p{percent}_us"] = percentile(latency, percent)
-        details[f"send_lag_p{percent}_us"] = percentile(lag, percent)
+    run = load.open_loop(
+        system,
+        config.rate,
+        config.messages,
+        config.producers,
+        config.consumers,
+        arrivals=SHAPES[config.arrivals],
+        handle=handle,
+        pacer=config.pacer,
+    )
+    details = {f"send_lag_p{percent}_us": percentile(run.send_lag(config.warmup) / 1e3, percent) for percent in _TAIL}
+    if config.pacer:
+        timer = (run.ticked - run.planned)[config.warmup :] / 1e3
+        details |= {f"timer_p{percent}_us": percentile(timer, percent) for percent in _TAIL}
+    return _latency(system, config, run, run.invalid(), details)
+
+
+def requests(config: Config) -> Measurement:
+    """Latency as a closed loop sees it: each client asks, waits for the answer, thinks for 1/rate; p99 in µs."""
+    if config.rate is None:
+        raise ValueError("rate must be given for clients that think")
+    handle, system = HANDLERS[config.handler](config.handler_s), _quiet(config)
+    think = config.producers / config.rate
+    run = load.request_loop(system, config.messages, config.producers, config.consumers, think, handle)
+    return _latency(system, config, run, None, {})
+
+
+def _latency(
+    system: System, config: Config, run: Times, invalid: str | None, further: dict[str, float | None]
+) -> Measurement:
+    until_ack = config.handler != "none" or config.scenario == "requests"
+    latency = (run.response if until_ack else run.latency)(config.warmup) / 1e3
+    details = {f"p{percent}_us": percentile(latency, percent) for percent in _TAIL} | further
+    details |= {"samples": float(latency.size), "max_us": float(latency.max(initial=0.0))}
     found = _audit(system, config.messages, run.kept, config.consumers)
-    return Measurement(details["p99_us"], "µs (p99)", found, run.invalid(), details)
+    curves: dict[str, list[float]] = {}
+    if config.curves and found.clean:
+        planned = run.planned[config.warmup :]
+        curves = ladder(latency) | heat((planned - planned[0]) / 1e9, latency)
+    return Measurement(details["p99_us"], "µs (p99)", found, invalid, details, curves)
+
+
+def recorder(config: Config) -> Measurement:
+    """What noting the times costs the consumer of one message; µs. Bare and recorded parts alternate on one thread."""
+    costs: dict[str, list[float]] = {"bare": [], "received": [], "acked": []}
+    received: list[bytes] = []
+    bodies = make_bodies(config.messages)
+    for _ in range(_ALTERNATIONS):
+        for name, found in costs.items():
+            log, system = Log(len(bodies) + 1), _quiet(config)
+            _fill(system, (*bodies, STOP))
+            start = time.perf_counter_ns()
+            if name == "acked":
+                serve(system, no_op, log)
+            else:
+                system.consume(log.record if name == "received" else log.bodies.append)
+            found.append((time.perf_counter_ns() - start) / 1e3 / len(bodies))
+            received = log.bodies
+    found_audit = _audit(system, len(bodies), received, stops=1)
+    details: dict[str, float | None] = {"bare_us": median(costs["bare"])}
+    for name in ("received", "acked"):
+        details[f"{name}_us"] = median(more - bare for more, bare in zip(costs[name], costs["bare"], strict=True))
+    return Measurement(details["received_us"], "µs/message", found_audit, details=details)
 
 
 def memory(config: Config) -> Measurement:
@@ -187,4 +268,14 @@ def _resident() -> int | None:
         return None
 
 
-_SCENARIOS = {"cycle": cycle, "batch": batch, "closed": closed, "open": open_, "memory": memory, "publish": publish}
+_SCENARIOS = {
+    "cycle": cycle,
+    "batch": batch,
+    "closed": closed,
+    "service": service,
+    "open": open_,
+    "requests": requests,
+    "memory": memory,
+    "publish": publish,
+    "recorder": recorder,
+}

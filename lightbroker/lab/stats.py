@@ -49,6 +49,20 @@ def median_interval(values: Sequence[float], seed: int) -> Estimate:
     return Estimate(float(np.median(runs)), float(low), float(high))
 
 
+def noise_floor(first: Mapping[int, float], twin: Mapping[int, float], seed: int) -> float:
+    """By which factor at most a system differs from itself, from an A/A pair paired by block: 1.1 is 10 %.
+
+    A ratio of two systems that lies nearer to 1 than this is noise. Raises ValueError if no block has both.
+    """
+    ratio = median_interval(paired_ratios(first, twin), seed)
+    return max(ratio.high, 1 / ratio.low)
+
+
+def agree(one: Estimate, other: Estimate) -> bool:
+    """Whether the intervals of two measurements of the same thing overlap: they do not contradict each other."""
+    return one.low <= other.high and other.low <= one.high
+
+
 def paired_ratios(numerators: Mapping[int, float], denominators: Mapping[int, float]) -> list[float]:
     """The ratio within each block that has both, in the order of the blocks: what drifts between blocks cancels."""
     return [numerators[block] / denominators[block] for block in sorted(numerators.keys() & denominators.keys())]

@@ -7,7 +7,7 @@ number of threads at once. What a method may assume: arguments were checked, bod
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from lightbroker.clock import Clock
 from lightbroker.errors import InvariantError
@@ -96,6 +96,17 @@ class QueueStore(Settler, Protocol):
         """Refuse, and wake every blocked pull with QueueClosed."""
 
 
+@runtime_checkable
+class Inspectable(Protocol):
+    """What a `QueueStore` may offer besides, for those who watch it; neither method may hold up a transition."""
+
+    def oldest(self) -> float | None:
+        """When the message that has been READY longest was accepted, in Unix seconds; None if none is READY."""
+
+    def newest_dead(self, most: int) -> list[DeadLetter]:
+        """The `most` dead letters that were added last, oldest first."""
+
+
 class Store(Protocol):
     """A place that keeps queues."""
 
@@ -107,3 +118,48 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give up connections and files; the queues are closed already."""
+
+
+class Reached(NamedTuple):
+    """What became of a message that a relay was given to publish."""
+
+    others: int  #: processes that have it for their subscribers, and groups whose turn fell to another process
+    groups: tuple[tuple[str, str], ...]  #: pattern and name of the groups whose turn falls to this process
+    queues: tuple[tuple[str, QueueOptions], ...]  #: that are bound to the topic, to be pushed to by the publisher
+
+
+class Relay(Protocol):
+    """Carries what is published between the processes that share a store, to each at most once.
+
+    When the store cannot be reached, every method but `leave` and `close` raises StoreError.
+    """
+
+    def join(self, pattern: str, group: str | None) -> None:
+        """One more subscriber in this process: what is published to `pattern` from now on is received here.
+
+        Of a group, this process has as many turns as it has members.
+        """
+
+    def leave(self, pattern: str, group: str | None) -> None:
+        """One less."""
+
+    def bind(self, pattern: str, queue: str, options: QueueOptions) -> None:
+        """From now on, in whatever process, what is published to `pattern` is to be pushed into `queue` as well."""
+
+    def publish(self, topic: str, message: Message) -> Reached:
+        """Send to every other process that listens; one step, in which each group's turn falls to one process."""
+
+    def close(self) -> None:
+        """Receive nothing more."""
+
+
+@runtime_checkable
+class SharedStore(Store, Protocol):
+    """A store whose topics cross processes as well."""
+
+    def relay(self, receive: Callable[[Message, tuple[str, str] | None], None]) -> Relay:
+        """The relay of this process; called once.
+
+        It calls `receive`, from a thread of its own, for each message that another process has published: with the
+        pattern and the name of a group whose turn this is, or with None for all who are in no group.
+        """

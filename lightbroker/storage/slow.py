@@ -69,6 +69,10 @@ class SlowPaths(Steps):
         with self._lock:
             return list(self._dead.values())
 
+    def newest_dead(self, most: int) -> list[DeadLetter]:
+        with self._lock:
+            return list(islice(reversed(self._dead.values()), most))[::-1]
+
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
         with self._lock:
             at = self._now()

@@ -159,6 +159,9 @@ class SqliteQueue:
     def dead_letters(self) -> list[DeadLetter]:
         return self._file.read(self._rows.dead_letters)
 
+    def newest_dead(self, most: int) -> list[DeadLetter]:
+        return self._file.read(partial(self._rows.newest_dead, most))
+
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
         if self._refusing:
             raise self._closed_error()
@@ -170,6 +173,9 @@ class SqliteQueue:
 
     def stats(self) -> QueueStats:
         return self._file.read(self._rows.stats)
+
+    def oldest(self) -> float | None:
+        return self._file.read(self._rows.oldest)
 
     def check(self) -> None:
         self._file.read(self._rows.check)
@@ -206,7 +212,12 @@ class SqliteQueue:
             self._arm()
         except BrokerError:
             if not self._closed:
-                log.warning("queue %s: what is due could not be moved on; it is tried again", self._name, exc_info=True)
+                log.warning(
+                    "queue %s: what is due could not be moved on; it is tried again",
+                    self._name,
+                    exc_info=True,
+                    extra={"queue": self._name},
+                )
                 self._alarm.set(self._clock.monotonic() + _AGAIN)
 
     def _look(self) -> None:

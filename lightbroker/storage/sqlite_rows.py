@@ -15,6 +15,7 @@ _SELECT = (
     "SELECT state, at, turn, key, attempts, failed, expires, id, timestamp, headers, body FROM message WHERE queue = ?"
 )
 _HEAD = f"{_SELECT} AND state = ? ORDER BY at, turn LIMIT ?"
+_TAIL = f"{_SELECT} AND state = ? ORDER BY at DESC, turn DESC LIMIT ?"
 _DUE = f"{_SELECT} AND state = ? AND at <= ? ORDER BY at, turn LIMIT ?"
 _EXPIRED = f"{_SELECT} AND state = 0 AND expires <= ? ORDER BY expires LIMIT ?"
 _NEXT_DUE = """SELECT min(
@@ -153,6 +154,16 @@ class QueueRows(QueueCounts):
     def dead_letters(self) -> list[DeadLetter]:
         """The DEAD, oldest first."""
         return [self._letter(row) for row in self.head(DEAD)]
+
+    def newest_dead(self, most: int) -> list[DeadLetter]:
+        """The last `most` of the DEAD, oldest first."""
+        rows = self._execute(_TAIL, (self.id, DEAD, most)).fetchall()
+        return [self._letter(Row._make(row)) for row in reversed(rows)]
+
+    def oldest(self) -> float | None:
+        """When the first of the READY was accepted, in Unix seconds; None if there is none."""
+        head = self.head(READY, 1)
+        return head[0].timestamp if head else None
 
     def _letter(self, row: Row) -> DeadLetter:
         failure = self._execute(_FAILURE, (row.key,)).fetchone()

@@ -109,6 +109,13 @@ class Steps:
             refused=_read(self._refused),
         )
 
+    def oldest(self) -> float | None:
+        """When the message at the head was accepted; see `Inspectable`."""
+        try:
+            return self._ready[0].timestamp
+        except IndexError:
+            return None
+
     def check(self) -> None:
         """Raise InvariantError if the law does not hold, a permit has leaked or a token is missing."""
         stats = self.stats()

@@ -186,14 +186,14 @@ class ModelQueue:
 
     def advance(self, seconds: float) -> None:
         until = self.now + seconds
-        while True:
-            events = [due for due, _ in self.delayed] + [item.expires for item in self.ready]
-            event = min([*events, *(lease.deadline for lease in self.leased)], default=NEVER)
-            if event > until:
-                break
+        while (event := self.due()) <= until:
             self.now = max(self.now, event)
             self.tick()
         self.now = until
+
+    def due(self) -> float:
+        events = [due for due, _ in self.delayed] + [item.expires for item in self.ready]
+        return min([*events, *(lease.deadline for lease in self.leased)], default=NEVER)
 
     def tick(self) -> None:
         for entry in sorted(self.delayed, key=lambda entry: entry[0]):
@@ -207,3 +207,12 @@ class ModelQueue:
         for lease in list(self.leased):
             if lease.deadline <= self.now:
                 self.nack(lease, f"LeaseExpired: not settled within {self.options.lease:g} s", None)
+
+
+class SharedModelQueue(ModelQueue):
+    """As stores do that several processes share: a pull moves on all that is due, not what it meets alone."""
+
+    def pull_many(self, most: int) -> list[Lease]:
+        while self.due() <= self.now:
+            self.tick()
+        return super().pull_many(most)

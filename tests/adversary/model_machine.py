@@ -1,21 +1,12 @@
 """Hypothesis drives a queue and its model side by side and compares whatever can be seen after every step."""
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from lightbroker import (
     Broker,
@@ -28,7 +19,9 @@ from lightbroker import (
     Retry,
 )
 from lightbroker.policy import QueueOptions
-from tests.adversary.model import Item, Lease, ModelQueue
+from tests.adversary.model import Item, Lease, ModelQueue, SharedModelQueue
+from tests.adversary.model_run import CountingMachine, drive
+from tests.stores import STORES, fresh_urls
 
 # Quarters of a second: binary fractions, so that sums are exact and many events fall on the same instant.
 TIMES = st.sampled_from([0.25, 0.5, 1.0, 2.0])
@@ -55,11 +48,11 @@ OPTIONS = st.builds(
 )
 
 
-class QueueMachine(RuleBasedStateMachine):
+class QueueMachine(CountingMachine):
     """Subclass it with another `open_broker` for another store."""
 
     open_broker: ClassVar[Callable[[ManualClock], Broker]] = staticmethod(lambda clock: Broker(clock=clock))
-    seen: ClassVar[Counter[str]] = Counter()  #: what was called how often, and how it ended
+    model_queue: ClassVar[type[ModelQueue]] = ModelQueue
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +67,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.clock = ManualClock(100.0)
         self.broker = self.open_broker(self.clock)
         self.queue = self.broker.queue("q", **{name: getattr(options, name) for name in vars(options)})
-        self.model = ModelQueue(options, 100.0)
+        self.model = self.model_queue(options, 100.0)
 
     def both(self, real: Callable[[], Any], model: Callable[[], Any]) -> tuple[Any, Any] | None:
         """Call both; they return, or raise the same error. Return what they returned."""
@@ -281,24 +274,16 @@ def run(
 
     Raises the error of the first difference; with `shrink`, of the smallest example that Hypothesis can make of it.
     """
-    machine.seen = Counter()
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            print_blob=False,
-            report_multiple_bugs=False,
-            phases=list(Phase) if shrink else [Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-    return {
-        "examples": examples,
-        "steps_at_most": steps,
-        "calls": sum(machine.seen.values()),
-        "outcomes": dict(sorted(machine.seen.items())),
-    }
+    return drive(machine, examples, steps, shrink)
+
+
+def run_over(store: str, examples: int, steps: int) -> dict[str, Any]:
+    """`run`, each example on an empty store of that name in the registry; raises Unavailable."""
+    with fresh_urls(store) as fresh:
+        fresh()
+
+        class Machine(QueueMachine):
+            open_broker = staticmethod(lambda clock: Broker(fresh(), clock=clock))
+            model_queue = SharedModelQueue if STORES[store].durable else ModelQueue
+
+        return run(examples, steps, Machine)

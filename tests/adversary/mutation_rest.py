@@ -70,6 +70,10 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         ("alarms see a time that is too early", "                self._now = max(self._now, when)\n", ""),
         ("sums of floats fall short", "tolerance = max(1e-9, 2 * math.ulp(target))", "tolerance = 0.0"),
     ],
+    "pattern.py": [
+        ("`*` matches nothing", 'for token in (tokens[0], "*"):', "for token in (tokens[0],):"),
+        ("`>` matches nothing", '        yield from node.get(">", {}).get("", ())\n', ""),
+    ],
     "topic.py": [
         (
             "a closed subscription delivers",
@@ -99,15 +103,13 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
             "        self._routes = {}  # a new dict: a publish that is under way keeps what it looked up\n",
             "",
         ),
-        ("routes have no bound", "if len(self._routes) >= _MOST_ROUTES:", "if False:"),
+        ("routes have no bound", "if len(self._routes) >= MOST_ROUTES:", "if False:"),
         (
             "a queue gets a copy for each pattern",
             "tuple(dict.fromkeys(target for target in targets if isinstance(target, Queue)))",
             "tuple(target for target in targets if isinstance(target, Queue))",
         ),
         ("a full queue keeps the copy from others", "with suppress(QueueFull):  # one", "with suppress():  # one"),
-        ("`*` matches nothing", 'for token in (tokens[0], "*"):', "for token in (tokens[0],):"),
-        ("`>` matches nothing", '        yield from node.get(">", {}).get("", ())\n', ""),
         (
             "group members get a buffer each",
             'next(self._keys) if group is None else check_name("group", group)',

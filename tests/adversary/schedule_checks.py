@@ -119,6 +119,19 @@ def lived(scene: Scene, results: list[Any]) -> None:
     assert scene.queue.stats().held == 0
 
 
+def immortal_left(scene: Scene, results: list[Any]) -> None:
+    """Whatever became of the mortal message, the other can be delivered: its token was not taken along."""
+    assert results[0] in ("a", "b"), results
+    scene.broker.check()
+    assert scene.settle_all() == ["b"], results
+
+
+def nobody_waits(scene: Scene, results: list[Any]) -> None:
+    assert results[0] in ("ok", "QueueClosed"), results
+    assert results[1] == "QueueClosed", results
+    scene.broker.check()
+
+
 def expired(scene: Scene, results: list[Any]) -> None:
     assert results[0] in ("a", "QueueEmpty"), results
     scene.settle_all()

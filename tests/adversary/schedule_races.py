@@ -13,6 +13,7 @@ from tests.adversary.schedule_scenes import (
     burying,
     group,
     holding,
+    holding_mortal_and_immortal,
     leasing,
     pull,
     subscribed,
@@ -109,6 +110,16 @@ RACES = {
             then.last_dropped,
         ),
         Race(
+            "drop-oldest, close, blocked pull",
+            leasing("a", capacity=1, overflow=Overflow.DROP_OLDEST),
+            (
+                trying(lambda s: s.queue.push("b") and None),
+                trying(lambda s: s.queue.pull()),
+                trying(lambda s: s.broker.close(drain=False)),
+            ),
+            then.nobody_waits,
+        ),
+        Race(
             "blocked push, ack",
             leasing("a", **_FULL),
             (trying(lambda s: s.queue.push("b") and None), trying(ack)),
@@ -146,6 +157,12 @@ RACES = {
             then.in_order,
         ),
         Race("TTL, pull", holding("a", pushed={"ttl": 1.0}, lease=5.0), (trying(pull), trying(tick)), then.lived),
+        Race(
+            "TTL, pull, another is ready",
+            holding_mortal_and_immortal,
+            (trying(pull), trying(tick)),
+            then.immortal_left,
+        ),
         Race(
             "TTL, pull that stalls beyond its lease",
             holding("a", pushed={"ttl": 1.0}),

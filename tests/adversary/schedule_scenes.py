@@ -89,6 +89,13 @@ def holding(*bodies: str, pushed: dict[str, Any] | None = None, **options: Any) 
     return setup
 
 
+def holding_mortal_and_immortal(queue: type[Any]) -> Scene:
+    scene = Scene(queue, lease=5.0)
+    scene.queue.push("a", ttl=1.0)
+    scene.queue.push("b")
+    return scene
+
+
 def burying(*bodies: str, **options: Any) -> Callable[[type[Any]], Scene]:
     """Make a scene in which `bodies` are dead."""
 

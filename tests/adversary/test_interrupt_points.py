@@ -3,6 +3,9 @@
 import heapq
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +14,9 @@ import pytest
 from lightbroker import Broker, ManualClock, Message, Queue, QueueEmpty
 from lightbroker import clock as clock_module
 from lightbroker.storage import slow
+from lightbroker.storage.memory import MemoryQueue
+from tests.adversary.schedule_run import Run, monitoring
+from tests.adversary.schedule_scenes import Scene, leasing
 from tests.support import counts, drain, wait_until
 
 LEASE = 30.0  # seconds
@@ -29,6 +35,48 @@ def _interrupt(*_: Any) -> Any:
 
 
 BROKEN_HEAP = SimpleNamespace(**{**vars(heapq), "heappush": _interrupt})
+
+
+class Cut(Run):
+    """One thread that gets a KeyboardInterrupt before its bytecode number `at` of those that matter."""
+
+    def __init__(self, work: Callable[[], object], at: int) -> None:
+        super().__init__([work], ())
+        self.left = at
+
+    def point(self) -> None:
+        if self.left == 0:
+            self.left = -1
+            raise KeyboardInterrupt
+        self.left -= 1
+
+
+VERBS: dict[str, Callable[[Scene], object]] = {
+    "push": lambda scene: scene.queue.push("c"),
+    "push_many": lambda scene: scene.queue.push_many(["c"]),
+    "pull": lambda scene: scene.queue.pull(0),
+    "pull_many": lambda scene: scene.queue.pull_many(2, 0),
+    "ack": lambda scene: scene.deliveries[0].ack(),
+    "ack_many": lambda scene: scene.queue.ack_many(scene.deliveries),
+}
+
+
+@pytest.mark.parametrize("capacity", [4, None])
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_an_interrupt_before_any_bytecode_of_the_hot_path_loses_no_message_and_no_permit(
+    verb: Callable[[Scene], object], capacity: int | None
+) -> None:
+    with monitoring():
+        for at in count():
+            scene = leasing("a", capacity=capacity)(MemoryQueue)
+            scene.queue.push_many(["b", "b"])
+            cut = Cut(partial(verb, scene), at)
+            with suppress(KeyboardInterrupt):
+                cut.execute()
+            scene.settle_all()
+            if cut.left > 0:  # it came to its end before its time
+                break
+    assert at > 5
 
 
 def test_a_pull_that_is_interrupted_once_it_has_a_message_only_delays_it(

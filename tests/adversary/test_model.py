@@ -8,7 +8,9 @@ import pytest
 from lightbroker import Broker, BrokerError, Delivery, ManualClock
 from lightbroker.message import Failure, Message
 from lightbroker.storage.memory import MemoryQueue, MemoryStore
-from tests.adversary.model_machine import QueueMachine, run
+from tests.adversary.model_machine import QueueMachine, run, run_over
+from tests.stores import STORES
+from tests.support import Unavailable, miss
 
 EXAMPLES, STEPS = 500, 40
 
@@ -21,6 +23,17 @@ def test_the_queue_does_what_the_model_does() -> None:
         assert report["outcomes"][f"{verb}: ok"] > 50
     for verb in verbs - {"push", "push_many", "pull", "pull_many"}:
         assert report["outcomes"][f"{verb}: LeaseLost"] > 50
+
+
+@pytest.mark.parametrize("store", [name for name, store in STORES.items() if store.durable])
+def test_every_store_does_what_the_model_does(store: str) -> None:
+    try:
+        report = run_over(store, 50, 30)
+    except Unavailable as error:
+        miss(error)
+    verbs = {"push", "push_many", "pull", "pull_many", "ack", "ack_many", "nack", "release", "reject", "extend"}
+    assert report["calls"] > 500
+    assert sum(f"{verb}: ok" in report["outcomes"] for verb in verbs) >= len(verbs) - 2  # so few examples miss some
 
 
 class ReleaseCounts(MemoryQueue):

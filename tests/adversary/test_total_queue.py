@@ -3,9 +3,11 @@
 import pytest
 
 from lightbroker.storage.memory import MemoryQueue
-from tests.adversary.total_queue import run
+from tests.adversary.total_queue import run, run_over
 from tests.adversary.total_queue_account import SEQUENCE_BITS, Books, Outcome, Record
 from tests.adversary.total_queue_bugs import COMPLAINTS, broker_with
+from tests.stores import STORES
+from tests.support import Unavailable, miss
 
 
 def test_every_message_is_accounted_for() -> None:
@@ -20,6 +22,17 @@ def test_every_message_is_accounted_for() -> None:
 def test_every_message_is_accounted_for_when_threads_switch_every_microsecond() -> None:
     report = run(40_000, epoch=20_000, switch_interval=1e-6, seed=2)
     assert report["violations"] == {}, report["told"]
+
+
+@pytest.mark.parametrize("store", [name for name, store in STORES.items() if store.durable])
+def test_every_message_is_accounted_for_in_every_store(store: str) -> None:
+    try:
+        report = run_over(store, 6_000, epoch=3_000, producers=4, consumers=20, lease=2.0, hang=0.001, seed=4)
+    except Unavailable as error:
+        miss(error)
+    assert report["violations"] == {}, report["told"]
+    for outcome in ("ACKED", "NACKED", "RELEASED", "REJECTED", "HUNG"):
+        assert report["outcomes"][outcome] > 0
 
 
 @pytest.mark.parametrize(("bug", "complaint"), COMPLAINTS.items())

@@ -1,11 +1,14 @@
 """Every adversarial test at full scale: `python -m tests.adversary.torture [--only NAME ...] [--quick]`.
 
-Prints a table and keeps counts, machine and date of each test in `torture.json`, beside this file; a quick run, which
-only shows that everything works, keeps nothing.
+Prints a table and keeps counts, machine and date of each test in `torture.json`, beside this file, for each version of
+Python; a quick run, which only shows that everything works, keeps nothing. `--table` prints what is kept, as it stands
+in `tests/README.md`.
 """
 
 import argparse
 import json
+import logging
+import platform
 import sys
 import time
 import traceback
@@ -16,29 +19,34 @@ from typing import Any, NamedTuple
 
 from lightbroker.lab import machine
 from tests.adversary import (
+    crash_redis,
     crash_sqlite,
     interrupt,
     interrupt_workers,
+    malformed,
     model_machine,
     mutation,
     schedule_races,
     soak,
     stdlib_oracle,
+    topic_model,
     total_queue,
 )
 
 RESULTS = Path(__file__).with_name("torture.json")
 LEAST_CAUGHT = 0.95  # of the patches
+VERSION = ".".join(platform.python_version_tuple()[:2])
 
 Report = dict[str, Any]
 
 
 class Torture(NamedTuple):
-    """A test at two scales; `faults` are the parts of its report that must be empty or zero."""
+    """A test at two scales; `faults` are the parts of its report that must be empty or zero, `told` sums it up."""
 
     full: Callable[[], Report]
     quick: Callable[[], Report]
     faults: tuple[str, ...]
+    told: str
 
 
 def _mutate(patches: tuple[mutation.Patch, ...], suite: tuple[str, ...]) -> Report:
@@ -51,51 +59,94 @@ TORTURES: Mapping[str, Torture] = {
         partial(model_machine.run, 10_000, 100),
         partial(model_machine.run, 100, 50),
         (),  # it raises
+        "{calls:,} calls compared, {examples:,} examples",
+    ),
+    "topics": Torture(
+        partial(topic_model.run, 10_000, 100),
+        partial(topic_model.run, 100, 50),
+        (),
+        "{calls:,} calls compared, {examples:,} examples",
     ),
     "total_queue": Torture(
         partial(total_queue.run, 10_000_000),
         partial(total_queue.run, 100_000, epoch=50_000),
         ("violations",),
+        "{messages:,} messages, {deliveries:,} deliveries, {lost} lost, {unexpected} unexpected",
     ),
     "total_queue_switching": Torture(
         partial(total_queue.run, 1_000_000, switch_interval=1e-6),
         partial(total_queue.run, 20_000, epoch=10_000, switch_interval=1e-6),
         ("violations",),
+        "{messages:,} messages, {deliveries:,} deliveries, {lost} lost, {unexpected} unexpected",
     ),
+    **{
+        f"model_{store}": Torture(
+            partial(model_machine.run_over, store, 2_000, 100),
+            partial(model_machine.run_over, store, 20, 50),
+            (),
+        )
+        for store in ("sqlite", "redis")
+    },
+    **{
+        f"total_queue_{store}": Torture(
+            partial(total_queue.run_over, store, 1_000_000, epoch=50_000),
+            partial(total_queue.run_over, store, 5_000, epoch=5_000),
+            ("violations",),
+        )
+        for store in ("sqlite", "redis")
+    },
     "schedule": Torture(
         partial(schedule_races.run, 2),
         partial(schedule_races.run, 1, 200),
         ("failures",),
+        "{schedules:,} schedules, {failures} failures",
     ),
     "interrupt": Torture(
-        partial(interrupt.run, 10_000),
+        partial(interrupt.run, 10_002),
         partial(interrupt.run, 600),
         interrupt.FAULTS,
+        "{signals:,} signals in {operations:,} calls, {lost} lost, {leaked} permits leaked",
     ),
     "interrupt_workers": Torture(
         partial(interrupt_workers.run, 5_000),
         partial(interrupt_workers.run, 100),
         interrupt_workers.FAULTS,
+        "{exceptions:,} exceptions, {lost} lost",
     ),
     "crash_sqlite": Torture(
         partial(crash_sqlite.run, 1_000),
         partial(crash_sqlite.run, 10),
         ("lost", "returned", "broken"),
+        "{kills:,} kills, {pushed:,} pushed, {lost} lost, {returned} delivered after their ack",
+    ),
+    "malformed": Torture(
+        partial(malformed.run, 10_000),
+        partial(malformed.run, 500),
+        malformed.FAULTS,
+        "{requests:,} requests, {threads} threads and {descriptors} descriptors left",
+    ),
+    "crash_redis": Torture(
+        partial(crash_redis.run, 200),
+        partial(crash_redis.run, 6),
+        ("lost", "returned", "broken", "stalled"),
     ),
     "mutation": Torture(
         partial(_mutate, mutation.PATCHES, mutation.FULL),
         partial(_mutate, mutation.PATCHES[::20], mutation.QUICK),
         ("too_few",),
+        "{caught} of {patches} patches caught",
     ),
     "stdlib_oracle": Torture(
         stdlib_oracle.run,
         stdlib_oracle.run,
         ("failed",),
+        "{passed} cases passed",
     ),
     "soak": Torture(
         partial(soak.run, 600.0, 5_000, 200_000),
         partial(soak.run, 5.0, 5_000, 5_000),
         ("grows", "beyond"),
+        "{sent:,} messages in {seconds} s, growing: {grows}, out of bounds: {beyond}",
     ),
 }
 
@@ -111,14 +162,23 @@ def torment(torture: Torture, *, quick: bool) -> Report:
     return {"passed": passed, "seconds": round(time.monotonic() - started, 1), "report": report}
 
 
-def row(name: str, result: Report) -> str:
-    """A line of the table: what can be said in one number each."""
-    told = result["report"].get("error", "").strip().rpartition("\n")[2] or ", ".join(
-        f"{key} {len(value) if isinstance(value, (dict, list)) else value:,}"
-        for key, value in result["report"].items()
-        if isinstance(value, (dict, list, int, float))
-    )
-    return f"{name:22} {'passed' if result['passed'] else 'FAILED'} {result['seconds']:8.1f} s  {told}"
+def tell(name: str, result: Report) -> str:
+    """The counts of one test in a line; of one that raised, its error."""
+    if "error" in result["report"]:
+        return str(result["report"]["error"]).strip().rpartition("\n")[2]
+    return TORTURES[name].told.format(**result["report"])
+
+
+def table(kept: Mapping[str, Report]) -> str:
+    """What is kept, in Markdown."""
+    lines = ["| test | Python | outcome | counts |", "| --- | --- | --- | --- |"]
+    for name in TORTURES:
+        for version in sorted(kept, key=lambda version: int(version.partition(".")[2])):
+            if name in kept[version]:
+                result = kept[version][name]
+                outcome = "passed" if result["passed"] else "**failed**"
+                lines.append(f"| {name} | {version} | {outcome} | {tell(name, result)} |")
+    return "\n".join(lines)
 
 
 def main(arguments: list[str]) -> int:
@@ -126,16 +186,22 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=TORTURES, default=list(TORTURES), metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="small numbers, in a few minutes; keeps nothing")
+    parser.add_argument("--table", action="store_true", help="print what is kept, in Markdown, and run nothing")
     options = parser.parse_args(arguments)
+    if options.table:
+        print(table(json.loads(RESULTS.read_text())))
+        return 0
+    logging.disable(logging.WARNING)  # queues that are closed with messages left say so, here some thousand times
     passed = True
     for name in options.only:
         result = torment(TORTURES[name], quick=options.quick)
         passed = passed and result["passed"]
-        print(row(name, result), flush=True)
+        word = "passed" if result["passed"] else "FAILED"
+        print(f"{name:22} {word} {result['seconds']:8.1f} s  {tell(name, result)}", flush=True)
         if not options.quick:
             kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-            kept[name] = {**result, "machine": machine.describe()}
-            RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+            kept.setdefault(VERSION, {})[name] = {**result, "machine": machine.describe()}
+            RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     return 0 if passed else 1
 
 

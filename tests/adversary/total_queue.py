@@ -17,6 +17,7 @@ from typing import Any
 from lightbroker import Broker, Delivery, InvariantError, LeaseLost, Queue, QueueEmpty, QueueFull, Retry
 from lightbroker.storage.base import QueueStats
 from tests.adversary.total_queue_account import SEQUENCE_BITS, Books, Outcome, Record
+from tests.stores import fresh_urls
 
 CAPACITY = 1000
 MAX_ATTEMPTS = 3
@@ -256,3 +257,9 @@ def run(
         "violations": dict(+books.violations),
         "told": books.told,
     }
+
+
+def run_over(store: str, messages: int, **options: Any) -> dict[str, Any]:
+    """`run` on an empty store of that name in the registry; raises Unavailable."""
+    with fresh_urls(store) as fresh:
+        return run(messages, **options, open_broker=lambda: Broker(fresh()))

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from lightbroker.lab.stats import median_interval, paired_ratios, percentile, samples_needed
+from lightbroker.lab.stats import (
+    Estimate,
+    agree,
+    median_interval,
+    noise_floor,
+    paired_ratios,
+    percentile,
+    samples_needed,
+)
 
 
 @pytest.mark.parametrize(("percent", "samples"), [(50, 200), (90, 1_000), (99, 10_000), (99.9, 100_000)])
@@ -56,3 +64,18 @@ def test_pairing_cancels_what_drifts_between_blocks() -> None:
     drift = {block: 1.5**block for block in range(5)}
     ratios = paired_ratios({block: 2 * speed for block, speed in drift.items()}, drift)
     assert median_interval(ratios, seed=1) == (2.0, 2.0, 2.0)
+
+
+def test_the_noise_floor_is_how_far_a_system_is_from_itself_in_either_direction() -> None:
+    first = {0: 10.0, 1: 10.0, 2: 10.0}
+    assert noise_floor(first, first, seed=1) == 1.0
+    assert noise_floor(first, {0: 8.0, 1: 8.0, 2: 8.0}, seed=1) == pytest.approx(1.25)
+    assert noise_floor({0: 8.0}, {0: 10.0}, seed=1) == pytest.approx(1.25)
+    with pytest.raises(ValueError, match="values"):
+        noise_floor({0: 1.0}, {1: 1.0}, seed=1)
+
+
+def test_two_measurements_agree_if_their_intervals_overlap() -> None:
+    assert agree(Estimate(2, 1, 3), Estimate(4, 3, 5))
+    assert not agree(Estimate(2, 1, 3), Estimate(5, 4, 6))
+    assert not agree(Estimate(5, 4, 6), Estimate(2, 1, 3))

@@ -9,6 +9,8 @@ from lightbroker import Broker, ManualClock, Overflow, Queue, QueueClosed
 from tests.stores import StoreUnderTest
 from tests.support import Call, counts
 
+pytestmark = pytest.mark.usefixtures("switching")
+
 Open = Callable[..., Queue]
 
 
@@ -73,6 +75,27 @@ def test_a_closed_queue_takes_and_gives_nothing(open_queue: Open, broker: Broker
     for call in calls:
         with pytest.raises(QueueClosed):
             Call(call).result()
+
+
+@pytest.mark.parametrize("capacity", [10, None])
+def test_a_queue_that_drains_takes_nothing_new_and_gives_what_it_has(open_queue: Open, capacity: int | None) -> None:
+    queue = open_queue(capacity=capacity)
+    queue.push_many(["a", "b"])
+    queue.pull(0).reject("no")
+    queue.store.refuse()
+    calls: list[Callable[[], Any]] = [
+        lambda: queue.push("c"),
+        lambda: queue.push("c", timeout=1.0),
+        lambda: queue.push("c", delay=1.0),
+        lambda: queue.push_many(["c", "d"]),
+        lambda: queue.push_many(["c", "d"], timeout=1.0),
+        lambda: queue.dead_letters.redrive(),
+    ]
+    for call in calls:
+        with pytest.raises(QueueClosed):
+            Call(call).result()
+    assert queue.pull(0).message.text == "b"
+    assert counts(queue) == {"accepted": 2, "leased": 1, "dead": 1}
 
 
 def test_closing_again_does_nothing(open_queue: Open, broker: Broker) -> None:

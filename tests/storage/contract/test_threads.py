@@ -4,8 +4,12 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
+import pytest
+
 from lightbroker import Broker, Delivery, LeaseLost, Queue, QueueClosed
 from tests.support import Call, counts, wait_until
+
+pytestmark = pytest.mark.usefixtures("switching")
 
 Open = Callable[..., Queue]
 

@@ -1,0 +1,52 @@
+"""What the operating system says of this process, under the names that Prometheus' client libraries gave it.
+
+See "Process metrics" in Prometheus' guide to writing client libraries. What a platform does not tell is left out.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+_START_TIME = 21  # fields of /proc/self/stat, counted from 0 (proc(5))
+
+
+class ProcessMetric(NamedTuple):
+    """One number."""
+
+    name: str
+    kind: str
+    help: str
+    value: float
+
+
+def process_metrics() -> Iterator[ProcessMetric]:
+    """Processor time, and on Linux memory, descriptors and the time of the start."""
+    cpu = time.process_time()
+    yield ProcessMetric(
+        "process_cpu_seconds_total", "counter", "Processor time spent, user and system, in seconds.", cpu
+    )
+    with suppress(OSError, ValueError):  # no /proc, or one of another shape
+        opened = len(os.listdir("/proc/self/fd")) - 1  # without the one that lists
+        yield ProcessMetric("process_open_fds", "gauge", "Descriptors that are open.", opened)
+    with suppress(ImportError, OSError):
+        import resource  # not on Windows
+
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        yield ProcessMetric("process_max_fds", "gauge", "Descriptors that may be open at once.", most)
+    with suppress(OSError, ValueError):
+        virtual, resident = (int(pages) * os.sysconf("SC_PAGE_SIZE") for pages in _read("/proc/self/statm").split()[:2])
+        yield ProcessMetric("process_resident_memory_bytes", "gauge", "Memory that is resident, in bytes.", resident)
+        yield ProcessMetric("process_virtual_memory_bytes", "gauge", "Address space in use, in bytes.", virtual)
+    with suppress(OSError, ValueError, StopIteration):
+        stat = _read("/proc/self/stat")
+        ticks = int(stat[stat.rindex(")") :].split()[_START_TIME - 1])  # the name before it may hold spaces
+        boot = next(int(line.split()[1]) for line in _read("/proc/stat").splitlines() if line.startswith("btime "))
+        start = boot + ticks / os.sysconf("SC_CLK_TCK")
+        yield ProcessMetric("process_start_time_seconds", "gauge", "When the process started, in Unix seconds.", start)
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()

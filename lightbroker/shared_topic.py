@@ -1,0 +1,80 @@
+"""Topics whose subscribers live in several processes, over a store that carries messages between them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from lightbroker.clock import Clock
+from lightbroker.message import Message
+from lightbroker.policy import QueueOptions
+from lightbroker.queue import Queue
+from lightbroker.storage.base import SharedStore
+from lightbroker.storage.memory import MemoryQueue
+from lightbroker.topic import Subscription, Topics
+
+
+class SharedTopics(Topics):
+    """What is published reaches the subscribers of this process directly, and those of others through the relay.
+
+    A subscriber's buffer stays in its process, with its bound and its policy; if that is BLOCK, publishers of the same
+    process wait, those of others do not. A group is shared by the members of all processes: each message goes to one
+    process, in turn, and there to one member. A binding belongs to the store and outlives its maker: whoever publishes
+    makes the one push, into a queue that `open_queue` declares as the maker of the binding had it.
+
+    `publish` counts the copies that subscribers of this process and bound queues took, and one for each other process,
+    and each group in another process, that was sent to. If it raises StoreError, nobody in this process has the
+    message; others may, if the connection broke in the middle.
+    """
+
+    def __init__(self, clock: Clock, store: SharedStore, open_queue: Callable[[str, QueueOptions], Queue]) -> None:
+        super().__init__(clock)
+        self._offer = self._offer_everywhere
+        self._open_queue = open_queue
+        self._joined: set[Subscription] = set()
+        self._relay = store.relay(self._receive)
+
+    def subscribe(self, pattern: str, group: str | None, options: QueueOptions) -> Subscription:
+        """See `Topics.subscribe`. Raises StoreError if the store cannot be reached; then nobody has subscribed."""
+        subscription = super().subscribe(pattern, group, options)
+        try:
+            self._relay.join(pattern, group)
+        except BaseException:
+            subscription.close()
+            raise
+        self._joined.add(subscription)
+        return subscription
+
+    def bind(self, pattern: str, queue: Queue) -> None:
+        """Push what any process publishes to `pattern` into `queue`, once however many processes have bound it."""
+        self._relay.bind(pattern, queue.name, queue.options)
+
+    def close(self) -> None:
+        """Close every subscription and the relay, which forgets all that this process has joined."""
+        self._joined.clear()
+        super().close()
+        self._relay.close()
+
+    def _offer_everywhere(self, message: Message, buffers: Sequence[MemoryQueue]) -> int:
+        reached = self._relay.publish(message.headers["topic"], message)
+        copies = reached.others + self._store.offer(message, (*buffers, *self._buffers(reached.groups)))
+        return copies + self._push(message, [self._open_queue(name, options) for name, options in reached.queues])
+
+    def _receive(self, message: Message, group: tuple[str, str] | None) -> None:
+        if group is not None:
+            buffers = self._buffers((group,))
+        else:
+            topic = message.headers["topic"]
+            buffers, _ = self._routes.get(topic) or self._route(topic)
+        self._store.offer(message, buffers)
+
+    def _buffers(self, groups: Sequence[tuple[str, str]]) -> tuple[MemoryQueue, ...]:
+        with self._lock:
+            return tuple(self._groups[key].buffer for key in groups if key in self._groups)
+
+    def _targets(self) -> Iterator[tuple[str, Any]]:
+        return ((pattern, shared) for (pattern, name), shared in self._groups.items() if isinstance(name, int))
+
+    def _leave(self, key: tuple[str, str | int], member: Subscription) -> None:
+        if member in self._joined:
+            self._joined.discard(member)
+            self._relay.leave(member.pattern, member.group)
+        super()._leave(key, member)

@@ -1,0 +1,5 @@
+now = tonumber(now)
+if not now then
+  local time = call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
