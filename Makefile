@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test torture bench experiments figures lint clean
+.PHONY: demo test torture bench bench-memory bench-peers bench-storage experiments figures lint clean
 
 demo: .venv/ready  ## the block pipeline on the recorded chain
 	$(BIN)/lightbroker demo
@@ -18,8 +18,16 @@ lint: .venv/ready  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p lightbroker
 
-bench: .venv/ready  ## measure, about 20 minutes; keeps the result with the machine it came from
+bench: bench-memory bench-peers bench-storage  ## measure, about 35 minutes; keeps results with the machine they came from
+
+bench-memory: .venv/ready  ## the memory store beside the queues of the standard library, about 20 minutes
 	$(BIN)/lightbroker bench --out figures/data/bench.json
+
+bench-peers: .venv/ready  ## LightBroker beside what people use instead, about 5 minutes
+	$(BIN)/lightbroker bench --peers --out figures/data/peers.json
+
+bench-storage: .venv/ready  ## the stores beside their peers, about 8 minutes
+	$(BIN)/lightbroker bench --storage --out figures/data/storage.json
 
 experiments: .venv/ready  ## measure what the notebooks show, about 35 minutes; goes on where it was interrupted
 	$(BIN)/python -m lightbroker.lab.campaign

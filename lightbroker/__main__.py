@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--failures", type=share, default=0.05, metavar="P", help="share of checks that fail on purpose, 0 to 1")
     option("--poison", type=int, default=3, metavar="N", help="blocks tampered with, to end as dead letters")
     option("--seed", type=int, default=1, metavar="N", help="decides which checks fail and which blocks are poison")
-    commands.add_parser("bench", help="measure the broker beside the standard library's queues", add_help=False)
+    commands.add_parser("bench", help="measure the broker beside other queues and brokers", add_help=False)
     return parser
 
 

@@ -6,7 +6,8 @@
     prediction.py     measured times in, predicted wait out, and which assumptions failed
     machine.py        what the numbers were measured on
     audit.py          numbered bodies, and what became of them: lost, duplicated, unknown
-    peers.py aio.py   the systems under test and what each promises
+    process.py        the measuring process itself: its collector and its memory
+    peers/            the systems under test and what each promises
     arrivals.py       planned arrivals: constant, Poisson, bursts, on-off, recorded blocks
     handlers.py       what consumers do: nothing, sleep, compute, fail, pause
     service.py        consumers that handle what they receive, and note when
@@ -15,17 +16,22 @@
     load.py           closed loop (peak throughput), open loop (latency from the planned time), request loop
     curves.py         a run's latencies, reduced to a ladder of percentiles and a heat map
     results.py        one run's configuration and measurement; the JSON files that figures are drawn from
+    crowd.py          producers and consumers in processes of their own
+    exchange.py       what is measured of any peer: one process, several, a deep queue
     scenarios.py      what one process measures
     worker.py         the process: a configuration in, a measurement out
     experiment.py     fresh processes in seeded random order, with a jitter canary beside them
     plan.py bars.py   which runs the bench makes, and what they have to reach
     scrape.py clients.py  what watching the broker costs; the clients of its server, in processes of their own
     report.py         the tables on the terminal
+    study.py          one experiment of the bench: its runs, its bars and its tables
+    comparison.py     LightBroker beside what people use instead
+    storage.py        the stores beside other queues that outlive a process
     bench.py          the command line of the bench
     experiments.py    the questions of the measuring notebooks, and the runs that answer them
     campaign.py       `make experiments`: all of them, to go on with after an interruption
     plots/            the kinds of figure, in one style
     figures.py        `make figures`: each figure from its file of results
 
-Needs numpy, scipy, matplotlib and rich: `pip install 'lightbroker[lab]'`.
+Needs numpy, scipy, matplotlib and rich: `pip install 'lightbroker[lab]'`; the peers need the extra "peers".
 """

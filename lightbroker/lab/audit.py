@@ -11,9 +11,9 @@ _NUMBER_BYTES = 8
 _PADDING = bytes(BODY_BYTES - _NUMBER_BYTES)
 
 
-def make_bodies(messages: int) -> list[bytes]:
-    """Bodies of 100 bytes, each of which carries its index."""
-    return [index.to_bytes(_NUMBER_BYTES, "big") + _PADDING for index in range(messages)]
+def make_bodies(messages: int, first: int = 0) -> list[bytes]:
+    """Bodies of 100 bytes, each of which carries its index, from `first` on."""
+    return [index.to_bytes(_NUMBER_BYTES, "big") + _PADDING for index in range(first, first + messages)]
 
 
 def number(body: bytes) -> int:

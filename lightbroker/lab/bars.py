@@ -61,27 +61,28 @@ def judge(runs: Sequence[Run], seed: int) -> list[Bar]:
     peer: dict[str, object] = {"system": QUEUE}
     wide: dict[str, object] = {"scenario": "closed", "producers": 10, "consumers": 100, "capacity": None}
     bars = [
-        _bar("push + pull + ack / queue.Queue", 1.3, "ratio", select.ratio(light, peer, scenario="cycle")),
-        _bar("10 x 100 throughput / queue.Queue", 12, "ratio", select.ratio(light, peer, **wide), least=True),
+        weigh("push + pull + ack / queue.Queue", 1.3, "ratio", select.ratio(light, peer, scenario="cycle")),
+        weigh("10 x 100 throughput / queue.Queue", 12, "ratio", select.ratio(light, peer, **wide), least=True),
     ]
     for producers in (1, 10):
         scaling = select.ratio(
             {"consumers": 100}, {"consumers": 1}, scenario="closed", producers=producers, capacity=None, **light
         )
-        bars.append(_bar(f"{producers} x 100 throughput / {producers} x 1", 0.8, "ratio", scaling, least=True))
+        bars.append(weigh(f"{producers} x 100 throughput / {producers} x 1", 0.8, "ratio", scaling, least=True))
     batch = select.estimate(select.values(scenario="batch", **light))
-    bars.append(_bar("batches of 100, full cycle", 0.6, "µs/message", batch))
+    bars.append(weigh("batches of 100, full cycle", 0.6, "µs/message", batch))
     bars += [_tail(select, producers) for producers in (1, 10)]
     bars.append(_against_peer(select))
     memory = select.estimate(select.values(scenario="memory", **light))
-    bars.append(_bar("queued message beyond its body", 320, "bytes", memory))
+    bars.append(weigh("queued message beyond its body", 320, "bytes", memory))
     bars.append(_million(select))
     copies = select.estimate(select.values(scenario="publish", **light))
-    bars.append(_bar("publish to 100 subscribers", 0.3, "µs/copy", copies))
+    bars.append(weigh("publish to 100 subscribers", 0.3, "µs/copy", copies))
     return bars
 
 
-def _bar(claim: str, limit: float, unit: str, found: Estimate | None, *, least: bool = False) -> Bar:
+def weigh(claim: str, limit: float, unit: str, found: Estimate | None, *, least: bool = False) -> Bar:
+    """The bar `at most limit`, or `at least`, for what was found; None: it was not measured."""
     sense = "at least" if least else "at most"
     if found is None:
         return Bar(claim, sense, limit, unit, None, None, None, None, "not measured")
@@ -110,7 +111,7 @@ def _against_peer(select: Select) -> Bar:
     settings: dict[str, object] = {"scenario": "open", "rate": 50_000, "producers": 10}
     claim = "p99 at 50,000/s, 10 x 100 / queue.Queue"
     found = select.ratio({"system": LIGHT}, {"system": QUEUE}, **settings)
-    bar = _bar(claim, 1 / 3, "ratio", found)
+    bar = weigh(claim, 1 / 3, "ratio", found)
     if found is None and select.values(system=LIGHT, **settings) and any(select.runs_of(system=QUEUE, **settings)):
         return replace(bar, verdict="no ratio: queue.Queue kept the plan in no run")
     return bar

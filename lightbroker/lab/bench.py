@@ -1,4 +1,4 @@
-"""`make bench`: LightBroker beside the queues of the standard library, in one interleaved experiment."""
+"""`lightbroker bench`: interleaved experiments, LightBroker beside the queues of the standard library and others."""
 
 import argparse
 import sys
@@ -9,10 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lightbroker.lab import experiment, machine, plan, report
+from lightbroker.lab import comparison, experiment, machine, plan, report, storage
 from lightbroker.lab.bars import judge
 from lightbroker.lab.results import Bench, Config, Run
 from lightbroker.lab.scenarios import SYSTEMS
+from lightbroker.lab.study import Study
 
 METHOD = [
     "Every run is a process of its own; its warm-up is discarded. Before the clock starts, the collector runs and the "
@@ -37,31 +38,45 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns 0 if every run came to an end and delivered every message once, however slow it was, and 1 otherwise.
     """
-    options = _parse(argv)
-    scale = plan.QUICK if options.quick else plan.FULL
-    repetitions = options.repetitions or scale.repetitions
-    groups = [group for name, found in plan.groups(scale).items() if name in options.only for group in found]
-    order = experiment.schedule(groups, repetitions, options.seed)
+    options, study = _parse(argv)
+    repetitions = options.repetitions or study.repetitions
+    order = experiment.schedule(study.chosen(options.only or study.choices), repetitions, options.seed)
     # A pipe or a file has no width of its own, and the tables need more than the usual 80 columns.
     console = Console(width=None if sys.stdout.isatty() else 120)
-    before = machine.describe()
+    before = machine.describe(study.kinds.values())
     runs = _measure(console, order)
     bench = Bench(
-        scale=scale.name,
+        scale=study.scale,
         seed=options.seed,
         repetitions=repetitions,
-        method=METHOD,
+        method=list(study.method),
         machine=before,
-        promises={name: asdict(SYSTEMS[name].promises) for name in scale.systems},
+        promises={name: asdict(kind.promises) for name, kind in study.kinds.items()},
         runs=runs,
-        bars=judge(runs, options.seed),
+        bars=study.judge(runs, options.seed),
+        skipped=dict(study.skipped),
     )
     if options.out:
         bench.write(options.out)
-    report.show(console, bench)
+    study.show(console, bench)
     if options.out:
         console.print(f"Written to {options.out}")
     return 0 if all(run.sound for run in runs) else 1
+
+
+def study(quick: bool) -> Study:
+    """The memory store beside the queues of the standard library."""
+    scale = plan.QUICK if quick else plan.FULL
+    return Study(
+        scale=scale.name,
+        repetitions=scale.repetitions,
+        groups=[group for found in plan.groups(scale).values() for group in found],
+        only="scenario",
+        method=METHOD,
+        kinds={name: SYSTEMS[name] for name in scale.systems},
+        judge=judge,
+        show=report.show,
+    )
 
 
 def _measure(console: Console, order: Sequence[tuple[int, Config]]) -> list[Run]:
@@ -77,17 +92,33 @@ def _measure(console: Console, order: Sequence[tuple[int, Config]]) -> list[Run]
     return runs
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Study]:
     parser = argparse.ArgumentParser(
         prog="lightbroker bench",
-        description="Measure LightBroker against queue.Queue, queue.SimpleQueue and asyncio.Queue. The full scale "
-        "takes about 18 minutes on two cores; leave the machine alone meanwhile. Speed never changes the exit code: "
-        "it is 1 only if a run failed, lost a message or delivered one twice.",
+        description="Measure LightBroker in memory against queue.Queue, queue.SimpleQueue and asyncio.Queue; with "
+        "--peers or --storage against others. The full scale takes about 18, 5 and 8 minutes on two cores; leave the "
+        "machine alone meanwhile. Speed never changes the exit code: it is 1 only if a run failed, lost a message or "
+        "delivered one twice.",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--peers",
+        dest="study",
+        action="store_const",
+        const=comparison.study,
+        help="one message at a time through everything that is installed here: queues, task queues, brokers",
+    )
+    which.add_argument(
+        "--storage",
+        dest="study",
+        action="store_const",
+        const=storage.study,
+        help="the stores, one message at a time and in batches, in one process and in four, beside their peers",
     )
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="about 90 seconds: fewer, shorter runs, two systems; not the committed scale",
+        help="one or two minutes: fewer, shorter runs; not the committed scale",
     )
     parser.add_argument(
         "--out", type=Path, metavar="PATH", help="write every run, the machine and the bars to this JSON file"
@@ -95,16 +126,23 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=int, default=1, help="of the order of the runs and of the bootstrap (default: 1)"
     )
-    parser.add_argument("--repetitions", type=_positive, metavar="N", help="blocks (default: 5; with --quick 3)")
+    parser.add_argument("--repetitions", type=_positive, metavar="N", help="blocks (default: 5; with --quick 3 or 2)")
     parser.add_argument(
         "--only",
         nargs="+",
-        choices=plan.SCENARIOS,
-        default=plan.SCENARIOS,
-        metavar="SCENARIO",
-        help=f"measure only these scenarios: {', '.join(plan.SCENARIOS)}",
+        metavar="NAME",
+        help=f"measure only these scenarios: {', '.join(plan.SCENARIOS)}; with --storage process, processes, depth; "
+        "with --peers the names of peers",
     )
-    return parser.parse_args(argv)
+    parser.set_defaults(study=study)
+    options = parser.parse_args(argv)
+    chosen: Study = options.study(options.quick)
+    for name in options.only or ():
+        if name in chosen.skipped:
+            parser.error(f"argument --only: {name}: {chosen.skipped[name]}")
+        if name not in chosen.choices:
+            parser.error(f"argument --only: {name!r} is not one of {', '.join(map(str, chosen.choices))}")
+    return options, chosen
 
 
 def _positive(text: str) -> int:

@@ -3,11 +3,13 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 from lightbroker.lab.results import Config, Measurement, Run
@@ -31,22 +33,27 @@ def schedule(groups: Sequence[Sequence[Config]], repetitions: int, seed: int) ->
 
 
 def run(block: int, config: Config, timeout: float = 120.0) -> Run:
-    """Measure one configuration in a process of its own, for at most `timeout` seconds.
+    """Measure one configuration in a process and a temporary folder of its own, for at most `timeout` seconds.
+
+    Whatever else it starts, servers and other processes, ends with it.
 
     The canary lives in this process, which has nothing else to do: in the worker it would take part in the contest for
     the GIL and measure the system under test instead of the machine.
     """
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+    with (
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+        tempfile.TemporaryDirectory(prefix="lightbroker-", ignore_cleanup_errors=True) as folder,
+    ):
         command = (sys.executable, "-m", "lightbroker.lab.worker", json.dumps(asdict(config)))
         # numpy's thread pool would only stand idle, but on the cores that are being measured.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "TMPDIR": folder}
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment, start_new_session=True)
         try:
             oversleep = _watch(process, time.monotonic() + timeout)
         finally:
             timed_out = process.poll() is None
-            process.kill()
-            process.wait()
+            _kill(process)
         canary = {
             "p50_us": percentile(oversleep, 50),
             "p99_us": percentile(oversleep, 99),
@@ -60,6 +67,15 @@ def run(block: int, config: Config, timeout: float = 120.0) -> Run:
         if process.returncode:
             return Run(block, config, None, err.read()[-2000:] or f"exit code {process.returncode}", canary)
         return Run(block, config, Measurement.from_dict(json.load(out)), None, canary)
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill the process and the servers that it may have left behind: they are a session of their own."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def _watch(process: "subprocess.Popen[bytes]", deadline: float) -> list[float]:

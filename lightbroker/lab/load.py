@@ -26,7 +26,7 @@ from lightbroker.lab.arrivals import Arrivals, constant
 from lightbroker.lab.audit import make_bodies, number
 from lightbroker.lab.handlers import Handler
 from lightbroker.lab.pacer import Pacer
-from lightbroker.lab.peers import STOP, Record, System
+from lightbroker.lab.peers.base import STOP, Record, System
 from lightbroker.lab.service import Log, held, serve
 from lightbroker.lab.times import OpenLoop, Times, collect
 

@@ -4,18 +4,28 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
+from lightbroker.lab.peers.base import Peer
+
 _LIBRARIES = ("lightbroker", "numpy", "scipy", "matplotlib", "rich")
+# RabbitMQ is not asked: its tools leave a port mapper running.
+_TELL_VERSION = {"redis-server": "--version", "nats-server": "--version", "beanstalkd": "-v"}
 
 
-def describe() -> dict[str, object]:
-    """CPU, cores, kernel, Python build, GIL, switch interval (seconds), library versions, commit, load and date.
+def describe(systems: Iterable[type[Peer]] = ()) -> dict[str, object]:
+    """CPU, cores, kernel, Python build, GIL, switch interval (seconds), versions, file system, commit, load and date.
 
-    It names neither host, user nor folder. What the platform does not tell is None.
+    The libraries and servers of `systems` are among the versions; the file system is that of temporary files. It names
+    neither host, user nor folder. What the platform does not tell is None.
     """
+    kinds = list(systems)
+    libraries = dict.fromkeys((*_LIBRARIES, *(kind.library for kind in kinds if kind.library)))
     gil = getattr(sys, "_is_gil_enabled", lambda: True)
     return {
         "cpu": _cpu(),
@@ -27,7 +37,12 @@ def describe() -> dict[str, object]:
         "python_build": f"{platform.python_implementation()}, {platform.python_compiler()}",
         "gil": bool(gil()),
         "switch_interval_s": sys.getswitchinterval(),
-        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "libraries": {name: _version(name) for name in libraries},
+        "servers": {
+            name: _server_version(name) for name in dict.fromkeys(kind.server for kind in kinds if kind.server)
+        },
+        "sqlite": sqlite3.sqlite_version,
+        "file_system": _file_system(),
         "commit": _commit(),
         "load_average": [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -47,6 +62,27 @@ def _version(library: str) -> str | None:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _server_version(program: str) -> str | None:
+    if program not in _TELL_VERSION:
+        return None
+    try:
+        text = subprocess.run((program, _TELL_VERSION[program]), capture_output=True, text=True, timeout=30).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return next(iter(text.splitlines()), None)
+
+
+def _file_system() -> str | None:
+    """The type of the file system that holds temporary files: the mount whose path is the longest above them."""
+    try:
+        mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+    except OSError:
+        return None
+    here = Path(tempfile.gettempdir()).resolve()
+    above = [(len(path), kind) for path, kind in mounts if here.is_relative_to(path)]
+    return max(above)[1] if above else None
 
 
 def _commit() -> str | None:

@@ -1,6 +1,6 @@
 """The tables on the terminal: medians with their range, what each system promises, the bars at the end."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
 from typing import TypeVar
@@ -20,7 +20,7 @@ _TITLES = {
     "memory": "A queued message, beyond its body: bytes",
     "publish": "Publish to 100 subscribers (queues: a loop by hand): µs a copy",
 }
-_RANGE = "median (minimum-maximum) over the runs"
+RANGE = "median (minimum-maximum) over the runs"
 _THOUSAND = {"closed": 1e3}
 _T = TypeVar("_T")
 
@@ -29,15 +29,22 @@ def show(console: Console, bench: Bench) -> None:
     """Print every table of the bench; the bars come last."""
     select = Select(bench.runs, bench.seed)
     systems = list(bench.promises)
-    console.print(_promises(bench))
+    console.print(promises(bench))
     for scenario in _TITLES:
         configs = _unique(run.config for run in bench.runs if run.config.scenario == scenario and not run.config.twin)
         configs.sort(key=lambda each: (each.rate or 0, each.producers, each.consumers, systems.index(each.system)))
         if configs:
             console.print(_latencies(select, configs) if scenario == "open" else _values(select, scenario, configs))
-    for line in (*_noise(select, bench.runs), *_faults(bench.runs)):
+    close(console, bench)
+
+
+def close(console: Console, bench: Bench) -> None:
+    """Print what every bench ends with: the noise, what went wrong, what was left out, and the bars."""
+    left_out = (f"SKIPPED {name}: {reason}" for name, reason in bench.skipped.items())
+    for line in (*_noise(Select(bench.runs, bench.seed), bench.runs), *_faults(bench.runs), *left_out):
         console.print(line, highlight=False, soft_wrap=True)
-    console.print(_bars(bench))
+    if bench.bars:
+        console.print(_bars(bench))
 
 
 def number(value: float | None) -> str:
@@ -47,38 +54,45 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _table(title: str, *headings: str, caption: str | None = None) -> Table:
+def empty_table(title: str, *headings: str, caption: str | None = None, left: int | None = None) -> Table:
+    """An empty table; the columns after the first are numbers, up to the column `left` where words begin."""
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
     for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index else "left")
+        table.add_column(heading, justify="right" if 0 < index < (left or len(headings)) else "left")
     return table
 
 
-def _promises(bench: Bench) -> Table:
-    table = _table("What each system promises", "system", "bounded", "ack", "lease", "retry", "threads", "note")
-    for name, promises in bench.promises.items():
-        *kept, note = promises.values()
-        table.add_row(name, *("yes" if each else "no" for each in kept), note)
-    return table
+def promises(bench: Bench) -> Table:
+    """What each system promises, in words."""
+    found = empty_table("What each system promises", "system", "promises", "note", left=1)
+    for name, kept in bench.promises.items():
+        found.add_row(name, words(kept), kept["note"])
+    return found
+
+
+def words(promises: Mapping[str, object], leave_out: Sequence[str] = ()) -> str:
+    """The promises that are kept, by name, but for those to leave out."""
+    kept = [name for name, value in promises.items() if value is True and name not in leave_out]
+    return ", ".join(name.removeprefix("across_").replace("_", " ") for name in kept) or "-"
 
 
 def _values(select: Select, scenario: str, configs: Sequence[Config]) -> Table:
     systems = _unique(config.system for config in configs)
-    table = _table(_TITLES[scenario], "", *systems, caption=_RANGE)
+    table = empty_table(_TITLES[scenario], "", *systems, caption=RANGE)
     for producers, consumers, capacity in _unique((each.producers, each.consumers, each.capacity) for each in configs):
         shape = {"scenario": scenario, "producers": producers, "consumers": consumers, "capacity": capacity}
         found = [select.values(system=system, **shape) for system in systems]
         unit = _THOUSAND.get(scenario, 1.0)
         bound = "unbounded" if capacity is None else f"bounded at {capacity:,}"
         name = f"{producers} x {consumers}, {bound}" if scenario == "closed" else ""
-        table.add_row(name, *(_spread([value / unit for value in values]) for values in found))
+        table.add_row(name, *(spread([value / unit for value in values]) for values in found))
     return table
 
 
 def _latencies(select: Select, configs: Sequence[Config]) -> Table:
     headings = ("load/s", "from", "system", "p50", "p99", "p99.9", "max", "send lag p99", "valid")
     caption = "medians over the valid runs (p99: minimum-maximum); '-': too few samples for the percentile"
-    table = _table(_TITLES["open"], *headings, caption=caption)
+    table = empty_table(_TITLES["open"], *headings, caption=caption)
     for config in configs:
         settings = asdict(config)
         found = [measurement.details for _, measurement in select.measurements(**settings)]
@@ -87,7 +101,7 @@ def _latencies(select: Select, configs: Sequence[Config]) -> Table:
             str(config.producers),
             config.system,
             number(_median(found, "p50_us")),
-            _spread([value for each in found if (value := each["p99_us"]) is not None]),
+            spread([value for each in found if (value := each["p99_us"]) is not None]),
             *(number(_median(found, name)) for name in ("p99.9_us", "max_us", "send_lag_p99_us")),
             f"{len(found)} of {len(list(select.runs_of(**settings)))}",
         )
@@ -104,7 +118,7 @@ def _noise(select: Select, runs: Sequence[Run]) -> Iterator[str]:
                 f"({found.low:.2f} to {found.high:.2f})"
             )
     worst = [run.canary["max_us"] or 0.0 for run in runs]
-    yield f"Canary, 1 ms sleeps beside each run: the longest oversleep of a run was {_spread(worst)} µs"
+    yield f"Canary, 1 ms sleeps beside each run: the longest oversleep of a run was {spread(worst)} µs"
 
 
 def _faults(runs: Sequence[Run]) -> Iterator[str]:
@@ -120,7 +134,7 @@ def _faults(runs: Sequence[Run]) -> Iterator[str]:
 
 def _bars(bench: Bench) -> Table:
     indicative = " (quick scale: indicative only, not the committed scale)" if bench.scale == "quick" else ""
-    table = _table(f"The bars{indicative}", "", "bar", "measured", "", "verdict")
+    table = empty_table(f"The bars{indicative}", "", "bar", "measured", "", "verdict")
     for bar in bench.bars:
         measured = "-" if bar.measured is None else number(bar.measured)
         if bar.low is not None:
@@ -133,8 +147,10 @@ def _bars(bench: Bench) -> Table:
 def _name(config: Config) -> str:
     rate = "" if config.rate is None else f" at {config.rate:,.0f}/s"
     bound = "" if config.capacity is None else f" bounded at {config.capacity:,}"
-    shape = f" {config.producers} x {config.consumers}" if config.scenario in ("closed", "open") else ""
-    return f"{config.scenario}{shape}{bound}{rate}"
+    crowd = config.scenario in ("closed", "open", "processes")
+    shape = f" {config.producers} x {config.consumers}" if crowd else ""
+    batch = "" if config.batch == 1 else f" in batches of {config.batch}"
+    return f"{config.scenario}{shape}{bound}{rate}{batch}"
 
 
 def _median(found: Sequence[dict[str, float | None]], name: str) -> float | None:
@@ -142,7 +158,8 @@ def _median(found: Sequence[dict[str, float | None]], name: str) -> float | None
     return median(values) if values else None
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """The median and the range, as RANGE says; a dash without values."""
     if not values:
         return "-"
     return f"{number(median(values))} ({number(min(values))}-{number(max(values))})"

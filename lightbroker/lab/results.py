@@ -13,10 +13,10 @@ class Config:
     """What one process measures.
 
     messages: how many, `warmup` included where it is cut from the same run; capacity: of the queue, None is unbounded;
-    rate: offered load in messages/s; twin: the second of an A/A pair, the same system under a second name; arrivals:
-    of `arrivals.SHAPES`; handler: of `handlers.HANDLERS`, which takes `handler_s` seconds; neighbour: of
-    `neighbour.NEIGHBOURS`; pacer: the sender is woken from a process of its own; switch_interval_s: of the interpreter
-    (None: its default); curves: keep the ladder of percentiles and the heat map.
+    rate: offered load in messages/s; twin: the second of an A/A pair, the same system under a second name; batch:
+    messages for each call; arrivals: of `arrivals.SHAPES`; handler: of `handlers.HANDLERS`, which takes `handler_s`
+    seconds; neighbour: of `neighbour.NEIGHBOURS`; pacer: the sender is woken from a process of its own;
+    switch_interval_s: of the interpreter (None: its default); curves: keep the ladder of percentiles and the heat map.
     """
 
     scenario: str
@@ -28,6 +28,7 @@ class Config:
     consumers: int = 1
     rate: float | None = None
     twin: bool = False
+    batch: int = 1
     arrivals: str = "constant"
     handler: str = "none"
     handler_s: float = 0.0
@@ -104,7 +105,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bench:
-    """Everything that a figure or a reader needs: how it was measured, on what, every run, and the bars."""
+    """Everything that a figure or a reader needs: how it was measured, on what, every run, and the bars.
+
+    skipped: systems that could not be measured here, with the reason.
+    """
 
     SCHEMA: ClassVar = "lightbroker-bench/1"
 
@@ -116,6 +120,7 @@ class Bench:
     promises: dict[str, dict[str, Any]]
     runs: list[Run]
     bars: list[Bar]
+    skipped: dict[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write JSON, through a file beside `path`, so that an interrupted bench leaves the older results alone."""

@@ -1,22 +1,21 @@
 """What one process measures. Every scenario warms up, discards that, and audits after the clock has stopped."""
 
-import gc
-import os
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import median
 
-from lightbroker.lab import fanout, load
-from lightbroker.lab.aio import AsyncioQueue
+from lightbroker.lab import exchange, fanout, load
 from lightbroker.lab.arrivals import SHAPES
 from lightbroker.lab.audit import Audit, audit, make_bodies
 from lightbroker.lab.curves import heat, ladder
 from lightbroker.lab.handlers import HANDLERS, no_op
 from lightbroker.lab.neighbour import beside
-from lightbroker.lab.peers import STOP, LightBroker, QueueQueue, SimpleQueue, System
+from lightbroker.lab.peers.aio import AsyncioQueue
+from lightbroker.lab.peers.base import STOP, System
+from lightbroker.lab.peers.standard import LightBroker, QueueQueue, SimpleQueue
+from lightbroker.lab.process import freeze, resident
 from lightbroker.lab.results import Config, Measurement
 from lightbroker.lab.service import Log, serve
 from lightbroker.lab.stats import percentile
@@ -180,9 +179,9 @@ def memory(config: Config) -> Measurement:
     bodies = make_bodies(config.messages)
     _fill_and_drain(_system(config), bodies[: config.warmup])
     system = _quiet(config)
-    before, start = _resident(), time.perf_counter()
+    before, start = resident(), time.perf_counter()
     _fill(system, bodies)
-    filled, after = time.perf_counter(), _resident()
+    filled, after = time.perf_counter(), resident()
     seen: list[bytes] = []
     system.put(STOP)
     system.consume(seen.append)
@@ -194,9 +193,9 @@ def memory(config: Config) -> Measurement:
     _fill(system, part)
     traced = tracemalloc.get_traced_memory()[0] / len(part)
     tracemalloc.stop()
-    resident = None if before is None or after is None else (after - before) / len(bodies)
-    details = {"rss_bytes": resident, "traced_bytes": traced, "fill_s": filled - start, "drain_s": drained - filled}
-    return Measurement(max(traced, resident or 0.0), "bytes/message", found, details=details)
+    growth = None if before is None or after is None else (after - before) / len(bodies)
+    details = {"rss_bytes": growth, "traced_bytes": traced, "fill_s": filled - start, "drain_s": drained - filled}
+    return Measurement(max(traced, growth or 0.0), "bytes/message", found, details=details)
 
 
 def publish(config: Config) -> Measurement:
@@ -204,7 +203,7 @@ def publish(config: Config) -> Measurement:
     build = FAN_OUTS[config.system]
     _publish(build(SUBSCRIBERS, BURST), make_bodies(config.warmup))
     bodies = make_bodies(config.messages)
-    _freeze()
+    freeze()
     elapsed, found = _publish(build(SUBSCRIBERS, BURST), bodies)
     return Measurement(elapsed / 1e3 / found.sent, "µs/copy", found)
 
@@ -243,15 +242,9 @@ def _system(config: Config) -> System:
 
 
 def _quiet(config: Config) -> System:
-    """A fresh system, built after `_freeze`."""
-    _freeze()
+    """A fresh system, built after `freeze`."""
+    freeze()
     return _system(config)
-
-
-def _freeze() -> None:
-    """Take the harness's own objects out of the collector's way; what is built later is collected as ever."""
-    gc.collect()
-    gc.freeze()
 
 
 def _audit(system: System, sent: int, received: Sequence[bytes], stops: int = 0) -> Audit:
@@ -259,13 +252,6 @@ def _audit(system: System, sent: int, received: Sequence[bytes], stops: int = 0)
     acked = system.acked(sent + stops)
     system.close()
     return audit(sent, received, None if acked is None else acked - stops)
-
-
-def _resident() -> int | None:
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return None
 
 
 _SCENARIOS = {
@@ -278,4 +264,7 @@ _SCENARIOS = {
     "memory": memory,
     "publish": publish,
     "recorder": recorder,
+    "process": exchange.process,
+    "processes": exchange.processes,
+    "depth": exchange.depth,
 }

@@ -23,7 +23,7 @@ from typing import Any
 from lightbroker.histogram import Tally
 from lightbroker.lab import load, machine
 from lightbroker.lab.audit import audit, make_bodies
-from lightbroker.lab.peers import LightBroker
+from lightbroker.lab.peers.standard import LightBroker
 from lightbroker.lab.stats import median_interval, paired_ratios, percentile
 from lightbroker.server import MetricsServer
 

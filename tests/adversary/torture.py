@@ -84,6 +84,7 @@ TORTURES: Mapping[str, Torture] = {
             partial(model_machine.run_over, store, 2_000, 100),
             partial(model_machine.run_over, store, 20, 50),
             (),
+            "{calls:,} calls compared, {examples:,} examples",
         )
         for store in ("sqlite", "redis")
     },
@@ -92,11 +93,12 @@ TORTURES: Mapping[str, Torture] = {
             partial(total_queue.run_over, store, 1_000_000, epoch=50_000),
             partial(total_queue.run_over, store, 5_000, epoch=5_000),
             ("violations",),
+            "{messages:,} messages, {deliveries:,} deliveries, {lost} lost, {unexpected} unexpected",
         )
         for store in ("sqlite", "redis")
     },
     "schedule": Torture(
-        partial(schedule_races.run, 2),
+        partial(schedule_races.run, 2, 3_000),
         partial(schedule_races.run, 1, 200),
         ("failures",),
         "{schedules:,} schedules, {failures} failures",
@@ -129,6 +131,7 @@ TORTURES: Mapping[str, Torture] = {
         partial(crash_redis.run, 200),
         partial(crash_redis.run, 6),
         ("lost", "returned", "broken", "stalled"),
+        "{events:,} outages, {pushed:,} pushed, {lost} lost, {returned} delivered after their ack",
     ),
     "mutation": Torture(
         partial(_mutate, mutation.PATCHES, mutation.FULL),

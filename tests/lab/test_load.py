@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from lightbroker.lab import load
-from lightbroker.lab.aio import AsyncioQueue
 from lightbroker.lab.audit import audit, make_bodies
-from lightbroker.lab.peers import LightBroker, QueueQueue, Record, SimpleQueue, System
+from lightbroker.lab.peers.aio import AsyncioQueue
+from lightbroker.lab.peers.base import Record, System
+from lightbroker.lab.peers.standard import LightBroker, QueueQueue, SimpleQueue
 from lightbroker.lab.times import OpenLoop
 
 

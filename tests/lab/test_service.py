@@ -4,14 +4,14 @@ import time
 
 import numpy as np
 import pytest
-from lightbroker.lab.peers.base import System
-from lightbroker.lab.peers.standard import LightBroker, QueueQueue, SimpleQueue
 
 from lightbroker.lab import load
 from lightbroker.lab.arrivals import SHAPES
 from lightbroker.lab.audit import audit, make_bodies
 from lightbroker.lab.handlers import HANDLERS, Failed, computing, failing, no_op, pausing, sleeping
 from lightbroker.lab.neighbour import NEIGHBOURS, beside
+from lightbroker.lab.peers.base import System
+from lightbroker.lab.peers.standard import LightBroker, QueueQueue, SimpleQueue
 from lightbroker.lab.prediction import predict
 from lightbroker.lab.service import Log
 from lightbroker.lab.theory import PausedServer

@@ -1,81 +1,18 @@
-"""The systems under test. Each does its work in its own idiom, with no adapter between the loop and the queue.
-
-`put` is the system's own bound method, and each class writes its own `consume` loop: a common interface called once
-per message would add the same constant to every system and so flatter the slow ones' ratio.
-"""
+"""The queues of the standard library, and LightBroker in memory."""
 
 import queue
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
 
 from lightbroker import Broker
-
-Record = Callable[[bytes], object]  #: what a consumer does with a body: keep it, or note the time and keep it
-STOP = b""  #: the body after which a consumer returns; it is settled like any other but not recorded
+from lightbroker.lab.peers.base import Peer, Promises, Record, System
 
 
-@dataclass(frozen=True)
-class Promises:
-    """What a system does for a message besides passing it on; a number is worth little without it."""
+class BrokerPeer(Peer):
+    """A queue of a `Broker` on any store, with its default lease and retry."""
 
-    bounded: bool
-    ack: bool
-    lease: bool
-    retry: bool
-    across_threads: bool
-    note: str
-
-
-class System(ABC):
-    """Hands bodies from producers to consumers. `capacity=None` means unbounded."""
-
-    name: ClassVar[str]
-    promises: ClassVar[Promises]
-    put: Callable[[bytes], object]  #: from any thread
-
-    @abstractmethod
-    def __init__(self, capacity: int | None = None) -> None: ...
-
-    @abstractmethod
-    def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
-        """Pass each body through before the next one, on this thread, with the acknowledgement where there is one."""
-
-    @abstractmethod
-    def batch(self, batches: Sequence[Sequence[bytes]], record: Record) -> None:
-        """Pass each batch through before the next one, on this thread, by batch calls where the system has any."""
-
-    @abstractmethod
-    def consume(self, record: Record) -> None:
-        """Receive, record and settle until STOP."""
-
-    @abstractmethod
-    def acked(self, sent: int) -> int | None:
-        """How many of the `sent` bodies, STOP included, were acknowledged; None if the system does not tell."""
-
-    def start_consumers(self, pool: Executor, records: Sequence[Record]) -> list[Future[None]]:
-        """Start one consumer for each record."""
-        return [pool.submit(self.consume, record) for record in records]
-
-    def check(self) -> None:  # noqa: B027 - a system without a self-check has nothing to do
-        """Raise if the system's own books do not balance."""
-
-    def close(self) -> None:  # noqa: B027 - nor has one without resources
-        """Give up what the system holds."""
-
-
-class LightBroker(System):
-    """A queue of an in-memory `Broker` with its default lease and retry."""
-
-    name = "LightBroker"
-    promises = Promises(True, True, True, True, True, "exact counters, safe when interrupted")
-
-    def __init__(self, capacity: int | None = None) -> None:
-        self.broker = Broker()
-        self.queue = self.broker.queue("bench", capacity=capacity)
-        self.put = self.queue.push
+    def __init__(self, broker: Broker, capacity: int | None) -> None:
+        self.broker = broker
+        self.queue = broker.queue("bench", capacity=capacity)
 
     def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
         """push, pull, ack."""
@@ -91,22 +28,13 @@ class LightBroker(System):
         push_many, pull_many, ack_many = self.queue.push_many, self.queue.pull_many, self.queue.ack_many
         for bodies in batches:
             push_many(bodies)
-            deliveries = pull_many(len(bodies))
-            for delivery in deliveries:
-                record(delivery.message.body)
-            ack_many(deliveries)
-
-    def consume(self, record: Record) -> None:
-        """pull, ack."""
-        pull = self.queue.pull
-        while True:
-            delivery = pull()
-            body = delivery.message.body
-            if not body:
-                delivery.ack()
-                return
-            record(body)
-            delivery.ack()
+            left = len(bodies)
+            while left:
+                deliveries = pull_many(left)
+                for delivery in deliveries:
+                    record(delivery.message.body)
+                ack_many(deliveries)
+                left -= len(deliveries)
 
     def acked(self, sent: int) -> int:
         """The broker's own count."""
@@ -121,11 +49,42 @@ class LightBroker(System):
         self.broker.close(drain=False)
 
 
+class LightBroker(BrokerPeer, System):
+    """A queue of an in-memory `Broker`."""
+
+    name = "LightBroker"
+    promises = Promises(
+        bounded=True,
+        ack=True,
+        lease=True,
+        retry=True,
+        dead_letters=True,
+        batches=True,
+        note="exact counters, safe when interrupted",
+    )
+
+    def __init__(self, capacity: int | None = None) -> None:
+        super().__init__(Broker(), capacity)
+        self.put = self.queue.push
+
+    def consume(self, record: Record) -> None:
+        """pull, ack."""
+        pull = self.queue.pull
+        while True:
+            delivery = pull()
+            body = delivery.message.body
+            if not body:
+                delivery.ack()
+                return
+            record(body)
+            delivery.ack()
+
+
 class QueueQueue(System):
     """`queue.Queue` with `task_done`, the usual in-process queue."""
 
     name = "queue.Queue"
-    promises = Promises(True, True, False, False, True, "task_done only counts; a taken message is gone")
+    promises = Promises(bounded=True, note="task_done only counts; a taken message is gone")
 
     def __init__(self, capacity: int | None = None) -> None:
         self.queue: queue.Queue[bytes] = queue.Queue(capacity or 0)
@@ -169,7 +128,7 @@ class SimpleQueue(System):
     """`queue.SimpleQueue`, the floor for a queue between Python threads."""
 
     name = "queue.SimpleQueue"
-    promises = Promises(False, False, False, False, True, "nothing else; run unbounded only")
+    promises = Promises(note="has no bound; a taken message is gone")
 
     def __init__(self, capacity: int | None = None) -> None:
         if capacity is not None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 
-from lightbroker.lab.peers import STOP, Promises, Record, System
+from lightbroker.lab.peers.base import STOP, Promises, Record, System
 
 
 class AsyncioQueue(System):
@@ -17,7 +17,7 @@ class AsyncioQueue(System):
     """
 
     name = "asyncio.Queue"
-    promises = Promises(True, True, False, False, False, "one event loop only; a taken message is gone")
+    promises = Promises(bounded=True, across_threads=False, note="one event loop only; a taken message is gone")
 
     def __init__(self, capacity: int | None = None) -> None:
         self._loop = asyncio.new_event_loop()
