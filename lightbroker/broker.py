@@ -254,6 +254,14 @@ class Broker:
             queue.store.check()
         self._topics.check()
 
+    def refuse(self) -> None:
+        """Take nothing new from now on: every push, the blocked ones too, raises QueueClosed. Pulls go on."""
+        with self._lock:
+            self._draining = True
+            queues = list(self._queues.values())
+        for queue in queues:
+            queue.store.refuse()
+
     def close(self, drain: bool = True, timeout: float | None = None) -> None:
         """Take nothing new, finish, and wake every blocked caller with QueueClosed.
 
@@ -264,13 +272,11 @@ class Broker:
         """
         timeout = check_timeout(timeout)
         until = None if timeout is None else time.monotonic() + timeout
+        if self._closed:
+            return
+        self.refuse()
         with self._lock:
-            if self._closed:
-                return
-            self._draining = True
             queues, pools = list(self._queues.values()), list(self._pools)
-        for queue in queues:
-            queue.store.refuse()
         patient = drain and not any(pool.current for pool in pools)
         while patient and any(pool.busy for pool in pools) and (until is None or time.monotonic() < until):
             time.sleep(0.005)

@@ -58,6 +58,7 @@ class SqliteStore:
     """Queues in the file at `path`. SQLite 3.24 or later; every Python since 3.10 is built with one."""
 
     def __init__(self, path: str, synchronous: str = "normal", create: bool = True) -> None:
+        self.path = path
         self._file = SqliteFile(path, synchronous, create)
         self._lookout = Lookout()
 
