@@ -10,10 +10,7 @@ from lightbroker.cli import demo, dlq, stats, watch
 from lightbroker.cli.arguments import EXIT_CODES
 from lightbroker.errors import BrokerError
 
-_EXTRAS = {
-    **dict.fromkeys(("matplotlib", "numpy", "scipy"), "lab"),
-    **{"Crypto": "chain", "redis": "redis", "rich": "demo", "websockets": "live"},
-}
+_EXTRAS = {"bench": "lab", "demo": "demo"}  # the others say themselves what they miss
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,9 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except ImportError as error:
         library = (error.name or "").partition(".")[0]
-        if library not in _EXTRAS:
+        if words[0] not in _EXTRAS or library in ("", "lightbroker"):
             raise
-        print(f"lightbroker: this needs {library}; run: pip install 'lightbroker[{_EXTRAS[library]}]'", file=sys.stderr)
+        extra = _EXTRAS[words[0]]
+        print(f"lightbroker: {words[0]} needs {library}; run: pip install 'lightbroker[{extra}]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("lightbroker: interrupted", file=sys.stderr)

@@ -139,8 +139,8 @@ def run(options: argparse.Namespace) -> int:
         source.start()
         signals.wait()
         log.info("stopping: what runs is finished; a second signal ends it at once")
+        chain.stop()  # first, so that a push that is refused now is no failure
         broker.refuse()
-        chain.stop()
         if pool is not None:
             pool.stop()
         source.join(_LAST)
