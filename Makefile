@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test torture bench bench-memory bench-peers bench-storage experiments figures lint clean
+.PHONY: demo test torture bench bench-memory bench-peers bench-storage experiments figures lint zipapp dist clean
 
 demo: .venv/ready  ## the block pipeline on the recorded chain
 	$(BIN)/lightbroker demo
@@ -35,6 +35,12 @@ experiments: .venv/ready  ## measure what the notebooks show, about 35 minutes; 
 
 figures: .venv/ready  ## draw every figure from figures/data, without measuring
 	$(BIN)/python -m lightbroker.lab.figures
+
+zipapp: .venv/ready  ## dist/lightbroker.pyz: one file that runs with nothing but Python
+	$(BIN)/python deploy/build_zipapp.py dist/lightbroker.pyz
+
+dist: .venv/ready  ## the sdist in dist/, and the wheel built from it
+	$(BIN)/python -m build --no-isolation --outdir dist .
 
 .venv/ready: pyproject.toml requirements.txt
 	$(PYTHON) -m venv .venv

@@ -20,6 +20,7 @@ Each line imports only from lines above it:
     topic.py shared_topic.py               publish/subscribe on bounded buffers, in a process and across processes
     worker.py                              the worker pool
     broker.py                              named queues and topics over one store
+    aio/                                   the same for coroutines, over the same stores
     process.py metrics.py health.py        its numbers for Prometheus; is it well?
     http.py listener.py site.py server.py  GET /metrics, /health and a live page
     watcher/                               chain heads -> queue "blocks"

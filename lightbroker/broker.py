@@ -255,7 +255,7 @@ class Broker:
         self._topics.check()
 
     def refuse(self) -> None:
-        """Take nothing new from now on: every push, the blocked ones too, raises QueueClosed. Pulls go on."""
+        """Take nothing new: from now on whatever pushes raises QueueClosed, and pulls go on."""
         with self._lock:
             self._draining = True
             queues = list(self._queues.values())
@@ -275,8 +275,7 @@ class Broker:
         if self._closed:
             return
         self.refuse()
-        with self._lock:
-            queues, pools = list(self._queues.values()), list(self._pools)
+        queues, pools = list(self._queues.values()), list(self._pools)
         patient = drain and not any(pool.current for pool in pools)
         while patient and any(pool.busy for pool in pools) and (until is None or time.monotonic() < until):
             time.sleep(0.005)

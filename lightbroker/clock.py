@@ -107,7 +107,11 @@ class _RingingAgenda(_Agenda):
             super().add(alarm, when)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._ring, name="lightbroker-clock", daemon=True)
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError as error:
+                    # `start` waits on a condition; interrupted there, it can end with a lock that it did not get back.
+                    raise error.__context__ or error from None
 
     def _ring(self) -> None:
         # `is_alive`, interrupted, denies a thread that lives (up to CPython 3.12): who was replaced leaves.

@@ -130,11 +130,19 @@ class Settler(Protocol):
         """LEASED, the deadline at least `seconds` from now."""
 
 
-class Delivery:
-    """A message under a lease. Settle it once: ack, nack, release or reject; afterwards each of them raises LeaseLost.
+def explain(error: BaseException | str | None) -> tuple[str, str]:
+    """The text and the traceback of what a consumer gives as the reason of a failure, cut to MAX_ERROR characters."""
+    if isinstance(error, BaseException):
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        return f"{type(error).__name__}: {error}"[:MAX_ERROR], trace[-MAX_ERROR:]
+    if error is None or isinstance(error, str):
+        return (error or "")[:MAX_ERROR], ""
+    raise TypeError(f"error must be an exception or a string, not {error!r:.300}")
 
-    As a context manager it gives the message and acks on success; an exception nacks and goes on; Ctrl-C and the like
-    (what is not an `Exception`) release, because they say nothing against the message.
+
+class Leased:
+    """A message under a lease, as a store makes it; `Delivery` and `AsyncDelivery` say what its holder can do with it.
+
     deadline: when the lease runs out, in seconds of the broker's clock (`clock.monotonic()`).
     """
 
@@ -142,7 +150,7 @@ class Delivery:
     __slots__ = ("_receipt", "deadline", "message", "store")
     deadline: float
     message: Message
-    store: Settler
+    store: Any
     _receipt: str
 
     @property
@@ -154,6 +162,21 @@ class Delivery:
             self._receipt = f"{self.message.id}/{next(_receipts)}"
             return self._receipt
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(message={self.message!r}, deadline={self.deadline:g})"
+
+
+class Delivery(Leased):
+    """A message under a lease. Settle it once: ack, nack, release or reject; afterwards each of them raises LeaseLost.
+
+    As a context manager it gives the message and acks on success; an exception nacks and goes on; Ctrl-C and the like
+    (what is not an `Exception`) release, because they say nothing against the message.
+    deadline: when the lease runs out, in seconds of the broker's clock (`clock.monotonic()`).
+    """
+
+    __slots__ = ()
+    store: Settler
+
     def ack(self) -> None:
         """The message is done. Raises LeaseLost if the lease is over, and then somebody else may do it again."""
         self.store.ack(self)
@@ -163,16 +186,8 @@ class Delivery:
 
         Raises LeaseLost if the lease is over.
         """
-        if isinstance(error, BaseException):
-            trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-            error = f"{type(error).__name__}: {error}"
-        elif error is None or isinstance(error, str):
-            trace = ""
-        else:
-            raise TypeError(f"error must be an exception or a string, not {error!r:.300}")
-        if delay is not None:
-            delay = check_number("delay", delay)
-        self.store.nack(self, (error or "")[:MAX_ERROR], trace[-MAX_ERROR:], delay)
+        text, trace = explain(error)
+        self.store.nack(self, text, trace, None if delay is None else check_number("delay", delay))
 
     def release(self) -> None:
         """Give it back untried: it goes to the back of the queue and this delivery does not count as an attempt."""
@@ -198,9 +213,6 @@ class Delivery:
                 self.nack(error)
             else:
                 self.release()
-
-    def __repr__(self) -> str:
-        return f"Delivery(message={self.message!r}, deadline={self.deadline:g})"
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,28 @@ class Queue:
         message = Message(id, body, self._time(), 1, check_headers(headers), self._expiry(ttl))
         return id if self.store.push(message, check_timeout(timeout), check_number("delay", delay)) else None
 
+    def form(self, body: object, ttl: float | None, headers: Mapping[str, str] | None) -> Message:
+        """The message that `push` would hand to the store."""
+        if type(body) is not bytes or len(body) > MAX_BODY:
+            body = encode(body)
+        id = f"{self._prefix}{next(self._numbers)}"
+        if ttl is None and self._ttl is None and headers is None:
+            time = self._time  # calling an attribute that is no method takes a look-up more
+            return Message(id, body, time())
+        return Message(id, body, self._time(), 1, check_headers(headers), self._expiry(ttl))
+
+    def form_many(
+        self, bodies: Iterable[object], ttl: float | None, headers: Mapping[str, str] | None
+    ) -> tuple[list[str], list[Message]]:
+        """The ids and messages that `push_many` would hand to the store."""
+        kept = [
+            body if type(body) is bytes and len(body) <= MAX_BODY else encode(body)
+            for body in check_each("bodies", bodies)
+        ]
+        ids = [f"{self._prefix}{number}" for number in islice(self._numbers, len(kept))]
+        shared = repeat(self._time()), repeat(1), repeat(check_headers(headers)), repeat(self._expiry(ttl))
+        return ids, list(map(Message, ids, kept, *shared))
+
     def push_many(
         self,
         bodies: Iterable[object],
@@ -88,13 +110,8 @@ class Queue:
         Returns the ids. If one is not accepted, the error's `accepted` holds the ids of those before it.
         """
         timeout, delay = check_timeout(timeout), check_number("delay", delay)
-        kept = [
-            body if type(body) is bytes and len(body) <= MAX_BODY else encode(body)
-            for body in check_each("bodies", bodies)
-        ]
-        ids = [f"{self._prefix}{number}" for number in islice(self._numbers, len(kept))]
-        shared = repeat(self._time()), repeat(1), repeat(check_headers(headers)), repeat(self._expiry(ttl))
-        taken = self.store.push_many(list(map(Message, ids, kept, *shared)), timeout, delay)
+        ids, messages = self.form_many(bodies, ttl, headers)
+        taken = self.store.push_many(messages, timeout, delay)
         return [*ids] if all(taken) else [id if entered else None for id, entered in zip(ids, taken)]
 
     def _expiry(self, ttl: float | None) -> float:

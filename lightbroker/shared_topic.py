@@ -1,6 +1,6 @@
 """Topics whose subscribers live in several processes, over a store that carries messages between them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lightbroker.clock import Clock
@@ -27,7 +27,6 @@ class SharedTopics(Topics):
 
     def __init__(self, clock: Clock, store: SharedStore, open_queue: Callable[[str, QueueOptions], Queue]) -> None:
         super().__init__(clock)
-        self._offer = self._offer_everywhere
         self._open_queue = open_queue
         self._joined: set[Subscription] = set()
         self._relay = store.relay(self._receive)
@@ -53,10 +52,14 @@ class SharedTopics(Topics):
         super().close()
         self._relay.close()
 
-    def _offer_everywhere(self, message: Message, buffers: Sequence[MemoryQueue]) -> int:
-        reached = self._relay.publish(message.headers["topic"], message)
-        copies = reached.others + self._store.offer(message, (*buffers, *self._buffers(reached.groups)))
-        return copies + self._push(message, [self._open_queue(name, options) for name, options in reached.queues])
+    def address(
+        self, topic: str, body: object, headers: Mapping[str, str] | None
+    ) -> tuple[Message, int, Sequence[MemoryQueue], Sequence[Queue]]:
+        """See `Topics.address`; the other processes have the message then, or it raises StoreError."""
+        message, _, buffers, _ = super().address(topic, body, headers)
+        reached = self._relay.publish(topic, message)
+        queues = [self._open_queue(name, options) for name, options in reached.queues]
+        return message, reached.others, (*buffers, *self._buffers(reached.groups)), queues
 
     def _receive(self, message: Message, group: tuple[str, str] | None) -> None:
         if group is not None:

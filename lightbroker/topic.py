@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
@@ -63,14 +63,15 @@ class Subscription:
         """
         wait = threading.TIMEOUT_MAX if timeout is None else check_timeout(timeout) or 0.0
         try:
-            return self._take()
+            return self.take()
         except Empty:
             try:
-                return self.buffer.attempt(self._take, wait)
+                return self.buffer.attempt(self.take, wait)
             except Empty:
                 raise QueueEmpty(f"subscription {self.pattern!r} had no message within {wait:g} s") from None
 
-    def _take(self) -> Message:
+    def take(self) -> Message:
+        """The next message; raises Empty if there is none, or QueueClosed."""
         if self._closed:
             raise QueueClosed(f"the subscription to {self.pattern!r} is closed")
         return self.buffer.take()
@@ -121,7 +122,7 @@ class Topics:
 
     def __init__(self, clock: Clock) -> None:
         self._store = MemoryStore()
-        self._offer: Callable[[Message, Sequence[MemoryQueue]], int] = self._store.offer
+        self.offer: Callable[[Message, Sequence[MemoryQueue]], int] = self._store.offer
         self._clock = clock
         self._lock = threading.Lock()
         self._groups: dict[tuple[str, str | int], _Group] = {}
@@ -159,24 +160,24 @@ class Topics:
 
     def publish(self, topic: str, body: object, headers: Mapping[str, str] | None) -> int:
         """Offer one message to every match; how many took it. The header `topic` names where it was published."""
+        message, copies, buffers, queues = self.address(topic, body, headers)
+        copies += self.offer(message, buffers)
+        for queue in queues:
+            with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
+                copies += queue.push(message.body, headers=message.headers) is not None
+        return copies
+
+    def address(
+        self, topic: str, body: object, headers: Mapping[str, str] | None
+    ) -> tuple[Message, int, Sequence[MemoryQueue], Sequence[Queue]]:
+        """The message to publish and who is to get it: how many have it already, the buffers and the queues to go."""
         data = encode(body)
         try:
             buffers, queues = self._routes[topic]
         except (KeyError, TypeError):
             buffers, queues = self._route(topic)
         kept = MappingProxyType({**check_headers(headers), "topic": topic})
-        message = Message(next(self._ids), data, self._clock.time(), 1, kept)
-        copies = self._offer(message, buffers)
-        if queues:
-            copies += self._push(message, queues)
-        return copies
-
-    def _push(self, message: Message, queues: Iterable[Queue]) -> int:
-        copies = 0
-        for queue in queues:
-            with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
-                copies += queue.push(message.body, headers=message.headers) is not None
-        return copies
+        return Message(next(self._ids), data, self._clock.time(), 1, kept), 0, buffers, queues
 
     def stats(self) -> tuple[tuple[SubscriptionStats, ...], tuple[SubscriptionStats, ...]]:
         """One entry for each buffer, and the sums of those that are gone; see `BrokerStats`."""

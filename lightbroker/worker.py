@@ -23,13 +23,34 @@ def check_pool(handler: object, workers: object) -> None:
     if not callable(handler):
         raise TypeError(f"handler must be callable, not {handler!r}")
     if inspect.iscoroutinefunction(handler):
-        raise TypeError("handler is async, a worker thread has no event loop: pass lambda m: asyncio.run(handler(m))")
+        raise TypeError("handler is async, and a worker thread has no event loop: use AsyncBroker(broker).workers")
     check_count("workers", workers)
 
 
 def about(queue: Queue, message: Message) -> dict[str, object]:
     """The fields of a log record on a message, for `extra`: `queue`, `message_id` and `attempt`."""
     return {"queue": queue.name, "message_id": message.id, "attempt": message.attempts}
+
+
+def tell_late(queue: Queue, message: Message) -> None:
+    """Log that a handler was too slow to settle its message."""
+    log.warning(
+        "queue %s: message %s, attempt %d was done but its lease was over; it will be delivered again",
+        *(queue.name, message.id, message.attempts),
+        extra=about(queue, message),
+    )
+
+
+def tell_failure(queue: Queue, message: Message, error: BaseException) -> None:
+    """Log what a handler raised, as a warning if that was the last attempt."""
+    last = message.attempts >= queue.options.retry.max_attempts
+    log.log(
+        logging.WARNING if last else logging.INFO,
+        "queue %s: message %s, attempt %d failed: %r; %s",
+        *(queue.name, message.id, message.attempts, error),
+        "that was the last" if last else "it will be tried again",
+        extra=about(queue, message),
+    )
 
 
 class WorkerPool:
@@ -119,11 +140,7 @@ class WorkerPool:
             try:
                 self._settle(delivery, waits, handlings)
             except LeaseLost:
-                log.warning(
-                    "queue %s: message %s, attempt %d was done but its lease was over; it will be delivered again",
-                    *(self.queue.name, delivery.message.id, delivery.message.attempts),
-                    extra=about(self.queue, delivery.message),
-                )
+                tell_late(self.queue, delivery.message)
             finally:
                 del self._running[worker]
 
@@ -142,14 +159,7 @@ class WorkerPool:
             finally:
                 handlings.record(now() - started)
         except BaseException as error:  # also SystemExit: a handler must not be able to end a worker
-            last = message.attempts >= self.queue.options.retry.max_attempts
-            log.log(
-                logging.WARNING if last else logging.INFO,
-                "queue %s: message %s, attempt %d failed: %r; %s",
-                *(self.queue.name, message.id, message.attempts, error),
-                "that was the last" if last else "it will be tried again",
-                extra=about(self.queue, message),
-            )
+            tell_failure(self.queue, message, error)
             delivery.nack(error)
         else:
             delivery.ack()

@@ -1,5 +1,7 @@
 """Fixtures: a clock that stands still until told, and brokers that must keep the conservation law to the end."""
 
+import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -25,12 +27,18 @@ def store_url() -> str:
 
 
 @pytest.fixture
-def make_broker(store_url: str, clock: ManualClock) -> Iterator[Callable[..., Broker]]:
+def front() -> Callable[..., Any]:
+    """What a test uses as its broker; the contract runs its tests through the event loop as well."""
+    return Broker
+
+
+@pytest.fixture
+def make_broker(front: Callable[..., Any], store_url: str, clock: ManualClock) -> Iterator[Callable[..., Broker]]:
     """Make brokers on the store and the clock of the test; at its end each must keep the law."""
     brokers = []
 
     def make(**options: Any) -> Broker:
-        brokers.append(Broker(store_url, clock=clock, **options))
+        brokers.append(front(store_url, clock=clock, **options))
         return brokers[-1]
 
     yield make
@@ -56,6 +64,16 @@ def open_queue(broker: Broker) -> Callable[..., Queue]:
         return broker.queue("q", **{"lease": 30.0, "retry": Retry(base=0.0), **options})
 
     return open_queue
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine, in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    asyncio.run(pyfuncitem.obj(**arguments))
+    return True
 
 
 @pytest.fixture(params=[None, 1e-6], ids=["switching as usual", "switching every microsecond"])

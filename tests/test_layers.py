@@ -14,8 +14,8 @@ ROOT = Path(lightbroker.__file__).parent
 # Each may import from those before it and from its own folder; a name stands for the modules below it as well.
 LAYOUT = [
     *("errors", "clock", "message", "pattern", "policy"),
-    *("storage.base", "storage"),
-    *("histogram", "queue", "topic", "shared_topic", "worker", "broker"),
+    *("storage.waiting", "storage.base", "storage"),
+    *("histogram", "queue", "topic", "shared_topic", "worker", "broker", "aio"),
     *("process", "metrics", "health", "http", "listener", "site", "server"),
     *("watcher", "demo", "terminal", "cli", "__main__"),
     "lab",

@@ -16,10 +16,19 @@ def test_the_example_prints_what_the_readme_shows() -> None:
     assert run.stdout == output
 
 
+def test_the_example_for_coroutines_runs() -> None:
+    section = README[README.index("## Coroutines") :]
+    example = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert example is not None
+    run = subprocess.run([sys.executable, "-c", example[1]], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert (run.stdout, run.stderr) == ("{'number': 1}\n", "")
+
+
 def test_every_module_is_in_the_file_map() -> None:
     table = README[README.index("## Where is what") : README.index("## How fast")]
     for path in (ROOT / "lightbroker").rglob("*.py"):
         inside = path.relative_to(ROOT / "lightbroker")
-        named = f"{inside.parts[0]}/" in table if inside.parts[0] in ("cli", "lab", "watcher") else inside.name in table
+        folders = ("aio", "cli", "lab", "watcher")
+        named = f"{inside.parts[0]}/" in table if inside.parts[0] in folders else inside.name in table
         named = named or inside.name.startswith(("sqlite", "redis")) or inside.name == "__init__.py"
         assert named, f"{inside} is not in the map"

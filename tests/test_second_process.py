@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,9 @@ def test_every_block_is_done_though_a_worker_is_killed(url: str, tmp_path: Path)
 
         def start(name: str, out: int) -> "subprocess.Popen[str]":
             command = sys.executable, str(tmp_path / name), url
-            process = subprocess.Popen(command, cwd=ROOT, stdout=out, text=True)
+            # A program that a shell runs in the background ignores SIGINT, and so would its children.
+            usual = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+            process = subprocess.Popen(command, cwd=ROOT, stdout=out, text=True, preexec_fn=usual)
             stack.enter_context(process)
             stack.callback(process.kill)  # runs before the wait that leaving the process is
             return process

@@ -13,6 +13,7 @@ from lightbroker.clock import Clock
 from lightbroker.errors import InvariantError
 from lightbroker.message import DeadLetter, Delivery, Message, Settler
 from lightbroker.policy import QueueOptions
+from lightbroker.storage.waiting import Sleepers
 
 #: Called with (time, message id, from, to, attempt, cause) for each transition of a traced queue.
 Note = Callable[[float, str, str, str, int, str], None]
@@ -105,6 +106,29 @@ class Inspectable(Protocol):
 
     def newest_dead(self, most: int) -> list[DeadLetter]:
         """The `most` dead letters that were added last, oldest first."""
+
+
+@runtime_checkable
+class Waitable(QueueStore, Protocol):
+    """A queue at which one can also wait without a thread, as coroutines do: hang up a `Sleeper`, try, and await it."""
+
+    @property
+    def pullers(self) -> Sleepers:
+        """Who waits for a message: for each that becomes READY the store rouses one, in order; on close all."""
+
+    @property
+    def pushers(self) -> Sleepers:
+        """Who waits for room: for each place that gets free the store rouses one, in order; on close all."""
+
+    def lease(self, most: int) -> list[Delivery]:
+        """`pull_many` for somebody who has hung up among `pullers`: if it raises Empty, he will be roused."""
+
+    def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
+        """`push_many` for somebody who has hung up among `pushers`; appends to `taken` what is not answered there yet.
+
+        If it raises Empty, because there is no room, he will be roused. With `last` nobody waits: a full queue follows
+        its overflow policy, which for BLOCK is then to raise QueueFull.
+        """
 
 
 class Store(Protocol):

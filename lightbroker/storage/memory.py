@@ -7,11 +7,11 @@ from contextlib import suppress
 from itertools import repeat
 from operator import index
 from queue import Empty
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from lightbroker.clock import Clock
 from lightbroker.errors import PushError, QueueClosed, QueueFull
-from lightbroker.message import NEVER, Delivery, Message
+from lightbroker.message import NEVER, Delivery, Leased, Message
 from lightbroker.policy import Overflow, QueueOptions
 from lightbroker.storage import outcome
 from lightbroker.storage.base import Note
@@ -19,6 +19,7 @@ from lightbroker.storage.slow import SlowPaths
 from lightbroker.storage.waiting import attempt, rouse
 
 T = TypeVar("T")
+L = TypeVar("L", bound=Leased)
 
 _MOST_PLACES = 10_000_000  # each place is a permit, and the garbage collector walks them all
 
@@ -61,7 +62,7 @@ class MemoryStore:
 
 
 class MemoryQueue(SlowPaths):
-    """See `QueueStore` for what each method promises."""
+    """See `QueueStore` and `Waitable` for what each method promises; `kind` is the class of the deliveries to make."""
 
     __slots__ = ("_lease_seconds",)
 
@@ -105,7 +106,46 @@ class MemoryQueue(SlowPaths):
         if message.expires < NEVER:
             self._watch(message)
 
+    @property
+    def blocks(self) -> bool:
+        """Whether a push waits when the queue is full."""
+        return self._options.overflow is Overflow.BLOCK
+
+    def push_now(self, message: Message, delay: float) -> bool:
+        """`push` that raises Empty where it would have to wait for room, which is not counted as refused."""
+        if self._options.overflow is not Overflow.BLOCK:
+            return self.push(message, None, delay)
+        try:
+            self._enter(message, self._permits_now, delay)
+        except TypeError:  # a None among the permits
+            raise self._push_woken() from None
+        if self._pullers:
+            rouse(self._pullers)
+        if self._note is not None:
+            self._note(self._now(), message.id, "NEW", "DELAYED" if delay else "READY", 0, "push")
+        return True
+
+    def lease(self, most: int) -> list[Delivery]:
+        return self.pull_many(most, 0.0)
+
+    def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
+        taken += repeat(True, self._enter_many(messages[len(taken) :], delay))
+        for message in messages[len(taken) :]:
+            taken.append(self.push(message, 0.0, delay) if last else self.push_now(message, delay))
+
     def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
+        taken = [True] * self._enter_many(messages, delay)
+        until = time.monotonic() + (timeout or 0.0)
+        for message in messages[len(taken) :]:
+            try:
+                taken.append(self.push(message, timeout and max(0.0, until - time.monotonic()), delay))
+            except PushError as error:
+                error.accepted = tuple(m.id for m, entered in zip(messages, taken) if entered)
+                raise
+        return taken
+
+    def _enter_many(self, messages: Sequence[Message], delay: float) -> int:
+        """Push those at the head that need no more than a permit, in one step; how many."""
         rest = iter(messages)
         if messages and messages[0].expires == NEVER and not (self._refusing or delay or self._note is not None):
             # The bound comes first, so that the last round ends before it has taken a permit.
@@ -114,16 +154,7 @@ class MemoryQueue(SlowPaths):
             with suppress(Empty, TypeError):  # no permit: `rest` still begins with the message that needed one
                 deque(zip(bound, entering), maxlen=0)
             rouse(self._pullers, len(messages))
-        left = list(rest)
-        taken = [True] * (len(messages) - len(left))
-        until = time.monotonic() + (timeout or 0.0)
-        for message in left:
-            try:
-                taken.append(self.push(message, timeout and max(0.0, until - time.monotonic()), delay))
-            except PushError as error:
-                error.accepted = tuple(m.id for m, entered in zip(messages, taken) if entered)
-                raise
-        return taken
+        return len(messages) - len(list(rest))
 
     def _overflow(self, message: Message) -> bool | None:
         """Deal with a full queue: what `push` returns, or None if there is room now."""
@@ -148,11 +179,17 @@ class MemoryQueue(SlowPaths):
         self._tell(self._now(), message, "NEW", "dropped", "overflow")
         return False
 
-    def pull(self, timeout: float | None) -> Delivery:
+    @overload
+    def pull(self, timeout: float | None) -> Delivery: ...
+
+    @overload
+    def pull(self, timeout: float | None, kind: type[L]) -> L: ...
+
+    def pull(self, timeout: float | None, kind: Any = Delivery) -> Any:
         while True:
             if self._closed:
                 raise self._closed_error()
-            delivery = Delivery()
+            delivery = kind()
             try:
                 take = self._take_wait if timeout is None else self._take_now
                 message = next(map(self._lease, (delivery,), take))
@@ -160,7 +197,7 @@ class MemoryQueue(SlowPaths):
                 if not timeout:
                     raise outcome.empty(self._name, timeout) from None
                 try:
-                    return attempt(self._pullers, lambda: self.pull(0.0), timeout)
+                    return attempt(self._pullers, lambda: self.pull(0.0, kind), timeout)
                 except Empty:
                     raise outcome.empty(self._name, timeout) from None
             except IndexError:  # an empty deque among the tokens
@@ -176,10 +213,16 @@ class MemoryQueue(SlowPaths):
                 self._note(now, message.id, "READY", "LEASED", message.attempts, "pull")
             return delivery
 
-    def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
-        deliveries = [self.pull(timeout)]
+    @overload
+    def pull_many(self, most: int, timeout: float | None) -> list[Delivery]: ...
+
+    @overload
+    def pull_many(self, most: int, timeout: float | None, kind: type[L]) -> list[L]: ...
+
+    def pull_many(self, most: int, timeout: float | None, kind: Any = Delivery) -> list[Any]:
+        deliveries = [self.pull(timeout, kind)]
         more = min(most - 1, len(self._ready))
-        batch = [Delivery() for _ in repeat(None, more)]
+        batch = [kind() for _ in repeat(None, more)]
         with suppress(Empty, IndexError):  # others were faster, or it closes: what was leased so far is in `_leased`
             # zip asks for the delivery first, so that the last round ends before it has taken a message.
             self._leased.update(zip(batch, self._take_now))
@@ -217,9 +260,9 @@ class MemoryQueue(SlowPaths):
         """Let everybody who waits in `attempt` try again."""
         rouse(self._pullers, len(self._pullers))
 
-    def ack(self, delivery: Delivery) -> None:
+    def ack(self, delivery: Leased) -> None:
         try:
-            next(zip(map(self._unlease, (delivery,)), self._ack))
+            next(map(self._leave, self._places, map(self._unlease, (delivery,)), self._acked))
         except KeyError:
             raise self._lost(delivery) from None
         if self._pushers:
@@ -227,10 +270,10 @@ class MemoryQueue(SlowPaths):
         if self._note is not None:
             self._tell(self._now(), delivery.message, "LEASED", "acked", "ack")
 
-    def ack_many(self, deliveries: Iterable[Delivery]) -> None:
+    def ack_many(self, deliveries: Iterable[Leased]) -> None:
         deliveries = list(deliveries)
         rest = iter(deliveries)
-        lost: dict[Delivery, None] = {}
+        lost: dict[Leased, None] = {}
         while True:
             try:
                 deque(zip(map(self._unlease, rest), self._ack), maxlen=0)

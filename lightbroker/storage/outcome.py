@@ -3,7 +3,7 @@
 import random
 
 from lightbroker.errors import LeaseLost, QueueClosed, QueueEmpty, QueueFull
-from lightbroker.message import Delivery
+from lightbroker.message import Leased
 from lightbroker.policy import Retry
 
 
@@ -25,7 +25,7 @@ def closed(name: str, draining: bool) -> QueueClosed:
     return QueueClosed(f"queue {name!r} is {'draining and takes nothing new' if draining else 'closed'}")
 
 
-def lost(name: str, lease: float, delivery: Delivery) -> LeaseLost:
+def lost(name: str, lease: float, delivery: Leased) -> LeaseLost:
     """For a delivery that is settled too late, or twice; `lease` is that of the queue, in seconds."""
     return LeaseLost(
         f"the lease {delivery.receipt!r} on queue {name!r} is over: it was settled before, or it ran out after "

@@ -22,6 +22,7 @@ from lightbroker.storage.redis_records import (
     micros,
     pack,
     read_receipt,
+    timestamp,
     unpack,
 )
 from lightbroker.storage.redis_scripts import QueueScripts, Request
@@ -233,6 +234,19 @@ class QueueCommands:
     def dead_letters(self, after: bytes) -> Request:
         """Some of the dead letters, those that died after the turn `after`."""
         return self._request("dead", after, digits(_PAGE))
+
+    def newest_dead(self, most: int) -> Request:
+        """The dead letters that died last, the last first."""
+        return self._request("dead", b"", digits(most))
+
+    def oldest(self) -> Request:
+        """The message that has been READY longest."""
+        return self._request("oldest")
+
+    @staticmethod
+    def read_oldest(reply: list[Any]) -> float | None:
+        """When it was accepted; None if none is READY."""
+        return timestamp(reply[Reply.BODY]) if len(reply) > Reply.BODY else None
 
     def read_dead_letters(self, reply: list[Any]) -> tuple[list[DeadLetter], bytes]:
         """The letters, and the turn of the last, b"" if there are no more."""

@@ -20,11 +20,11 @@ from lightbroker.storage.redis_records import FAR, Lease, Reply
 from lightbroker.storage.redis_runs import QueueRuns
 from lightbroker.storage.redis_scripts import Request
 from lightbroker.storage.redis_wait import Listener
-from lightbroker.storage.waiting import attempt
+from lightbroker.storage.waiting import Sleepers, attempt
 
 
 class RedisQueue(QueueRuns):
-    """See `QueueStore` for what each method promises."""
+    """See `QueueStore`, `Inspectable` and `Waitable` for what each method promises."""
 
     def __init__(
         self,
@@ -57,9 +57,7 @@ class RedisQueue(QueueRuns):
             if blocks:
                 self._enter_patiently(messages, taken, delay, threading.TIMEOUT_MAX if timeout is None else timeout)
             if len(taken) < len(messages):
-                self._enter(messages, taken, delay, b"refuse")
-            if len(taken) < len(messages):
-                raise outcome.full(self._name, self._options.capacity)
+                self.enter(messages, taken, delay, last=True)
         except PushError as error:
             error.accepted = tuple(message.id for message, entered in zip(messages, taken) if entered)
             raise
@@ -72,15 +70,21 @@ class RedisQueue(QueueRuns):
             self._enter(messages, taken, delay, b"no")
         if len(taken) < len(messages):
             with suppress(Empty):
-                attempt(self._line.pushers, partial(self._enter_or_wait, messages, taken, delay), timeout or 0.0)
+                attempt(self._line.pushers, partial(self.enter, messages, taken, delay), timeout or 0.0)
 
-    def _enter_or_wait(self, messages: Sequence[Message], taken: list[bool], delay: float) -> None:
+    @property
+    def pushers(self) -> Sleepers:
+        return self._line.pushers
+
+    def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
         if self._refusing:
             raise self._closed_error()
-        self._listener.attend(self._line)
-        self._enter(messages, taken, delay, b"crowd" if len(self._line.pushers) > 1 else b"wait")
+        if not last:
+            self._listener.attend(self._line)
+        waits = b"crowd" if len(self._line.pushers) > 1 else b"wait"
+        self._enter(messages, taken, delay, b"refuse" if last else waits)
         if len(taken) < len(messages):
-            raise Empty
+            raise outcome.full(self._name, self._options.capacity) if last else Empty
 
     def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, blocked: bytes) -> None:
         """Push what is not in yet, as much as there is room for."""
@@ -114,11 +118,15 @@ class RedisQueue(QueueRuns):
                 if timeout == 0.0:
                     raise Empty
             seconds = threading.TIMEOUT_MAX if timeout is None else timeout
-            return attempt(self._line.pullers, partial(self._lease_or_wait, most), seconds)
+            return attempt(self._line.pullers, partial(self.lease, most), seconds)
         except Empty:
             raise outcome.empty(self._name, timeout) from None
 
-    def _lease_or_wait(self, most: int) -> list[Delivery]:
+    @property
+    def pullers(self) -> Sleepers:
+        return self._line.pullers
+
+    def lease(self, most: int) -> list[Delivery]:
         if not self._closed:
             self._listener.attend(self._line)
         return self._lease(most, b"crowd" if len(self._line.pullers) > 1 else b"wait")
@@ -205,6 +213,13 @@ class RedisQueue(QueueRuns):
             some, last = self._commands.read_dead_letters(self._do(self._commands.dead_letters(last)))
             letters += some
         return letters
+
+    def newest_dead(self, most: int) -> list[DeadLetter]:
+        letters, _ = self._commands.read_dead_letters(self._do(self._commands.newest_dead(most)))
+        return letters[::-1]
+
+    def oldest(self) -> float | None:
+        return self._commands.read_oldest(self._do(self._commands.oldest()))
 
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
         chosen = None if ids is None else list(dict.fromkeys(ids))

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from lightbroker.message import Delivery, Message
 
 FAR = 1 << 53  #: microseconds: later than anything, and still exact in a double
+_TIMESTAMP = struct.Struct(">d")
 _HEAD = struct.Struct(">dI")  # the beginning of a record: the timestamp, and the length of the headers
 
 
@@ -58,6 +59,12 @@ def pack(message: Message) -> bytes:
     """The record of a message: all but its id and what changes."""
     headers = json.dumps(dict(message.headers)).encode() if message.headers else b""
     return _HEAD.pack(message.timestamp, len(headers)) + headers + message.body
+
+
+def timestamp(record: bytes) -> float:
+    """When the message of a record, of which the beginning is enough, was accepted."""
+    seconds: float = _TIMESTAMP.unpack_from(record)[0]
+    return seconds
 
 
 def unpack(id: bytes, attempts: int, record: bytes) -> Message:

@@ -12,7 +12,7 @@ from importlib.resources import files
 
 SCRIPTS = (
     *("open", "push", "pull", "ack", "fail", "release", "reject", "extend"),
-    *("redrive", "purge", "dead", "stats", "tick"),
+    *("redrive", "purge", "dead", "oldest", "stats", "tick"),
 )
 _KEYS = ("messages", "ready", "delayed", "leased", "dead", "mortal", "expiry", "failure", "pullers", "pushers")
 _LINE = re.compile(rb"^--> (\w+)(.*)$", re.MULTILINE)

@@ -16,7 +16,7 @@ from typing import Any
 
 from lightbroker.clock import Clock
 from lightbroker.errors import LeaseLost
-from lightbroker.message import NEVER, DeadLetter, Delivery, Failure, Message
+from lightbroker.message import NEVER, DeadLetter, Failure, Leased, Message
 from lightbroker.policy import QueueOptions
 from lightbroker.storage import outcome
 from lightbroker.storage.base import Note
@@ -37,7 +37,7 @@ class SlowPaths(Steps):
         self._keys = count()
         self._due: list[tuple[float, int]] = []
         self._mortal: list[tuple[float, int, Message]] = []
-        self._extended: set[Delivery] = set()
+        self._extended: set[Leased] = set()
         self._alarm = clock.alarm(self._tick)
         self._alarm.set(self._now() + options.lease)
 
@@ -45,20 +45,20 @@ class SlowPaths(Steps):
         super().close()
         self._alarm.cancel()
 
-    def nack(self, delivery: Delivery, error: str, trace: str, delay: float | None) -> None:
+    def nack(self, delivery: Leased, error: str, trace: str, delay: float | None) -> None:
         with self._lock, self._settling(delivery):
             self._fail(delivery, delivery.message, error, trace, delay, "nack")
 
-    def release(self, delivery: Delivery) -> None:
+    def release(self, delivery: Leased) -> None:
         with self._lock, self._settling(delivery):
             self._give_back(delivery, delivery.message, 0.0, "release")
 
-    def reject(self, delivery: Delivery, reason: str) -> None:
+    def reject(self, delivery: Leased, reason: str) -> None:
         with self._lock, self._settling(delivery):
             message = self._failed(delivery.message, reason, "", delivery.message.attempts)
             self._bury(self._leaving(delivery), message, "rejected", "LEASED")
 
-    def extend(self, delivery: Delivery, seconds: float) -> None:
+    def extend(self, delivery: Leased, seconds: float) -> None:
         with self._lock:  # expiry takes the lock too, so a lease found here does not run out before it is moved
             if delivery not in self._leased:
                 raise self._lost(delivery)
@@ -101,20 +101,20 @@ class SlowPaths(Steps):
 
     # Steps with an argument, to be composed.
 
-    def _leaving(self, delivery: Delivery) -> Iterator[Message]:
+    def _leaving(self, delivery: Leased) -> Iterator[Message]:
         return map(self._unlease, (delivery,))
 
     def _appending(self, message: Message) -> Iterator[None]:
         return map(self._ready.append, (message,))
 
     @contextmanager
-    def _settling(self, delivery: Delivery) -> Iterator[None]:
+    def _settling(self, delivery: Leased) -> Iterator[None]:
         try:
             yield
         except KeyError:  # from `_leaving`, before anything changed
             raise self._lost(delivery) from None
 
-    def _lost(self, delivery: Delivery) -> LeaseLost:
+    def _lost(self, delivery: Leased) -> LeaseLost:
         return outcome.lost(self._name, self._options.lease, delivery)
 
     def _tell(self, at: float, message: Message, source: str, target: str, cause: str) -> None:
@@ -129,7 +129,7 @@ class SlowPaths(Steps):
         return message.with_attempts(attempts, Failure(error, trace, first, now))
 
     def _fail(
-        self, delivery: Delivery, message: Message, error: str, trace: str, delay: float | None, cause: str
+        self, delivery: Leased, message: Message, error: str, trace: str, delay: float | None, cause: str
     ) -> None:
         wait = outcome.retry_wait(message.attempts, delay, self._options.retry, self._rng)
         if wait is None:
@@ -140,7 +140,7 @@ class SlowPaths(Steps):
             self._give_back(delivery, again, wait, cause)
             next(self._retried)
 
-    def _give_back(self, delivery: Delivery, message: Message, wait: float, cause: str) -> None:
+    def _give_back(self, delivery: Leased, message: Message, wait: float, cause: str) -> None:
         at = self._now()
         if wait:
             self._defer(self._leaving(delivery), message, wait)
@@ -223,7 +223,7 @@ class SlowPaths(Steps):
                 next(self._signal)
         return self._mortal[0][0] if self._mortal else NEVER
 
-    def _expire_leased(self, delivery: Delivery, message: Message) -> None:
+    def _expire_leased(self, delivery: Leased, message: Message) -> None:
         """For a pull that met a message whose TTL had run out before the alarm rang."""
         with self._lock, suppress(KeyError):  # the pull stalled until the lease ran out, too
             self._expire_from(self._leaving(delivery), message, "READY")

@@ -25,6 +25,7 @@ from lightbroker.storage.sqlite_file import SqliteFile
 from lightbroker.storage.sqlite_rows import QueueRows
 from lightbroker.storage.sqlite_transitions import Transitions, micros
 from lightbroker.storage.sqlite_wait import Gate, Lookout
+from lightbroker.storage.waiting import Sleepers
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class SqliteStore:
 
 
 class SqliteQueue:
-    """See `QueueStore` for what each method promises."""
+    """See `QueueStore` and `Waitable` for what each method promises."""
 
     def __init__(
         self, file: SqliteFile, lookout: Lookout, name: str, options: QueueOptions, clock: Clock, note: Note | None
@@ -110,6 +111,20 @@ class SqliteQueue:
             error.accepted = tuple(message.id for message, entered in zip(messages, taken) if entered)
             raise
         return taken
+
+    @property
+    def pullers(self) -> Sleepers:
+        return self._ready.sleepers
+
+    @property
+    def pushers(self) -> Sleepers:
+        return self._room.sleepers
+
+    def lease(self, most: int) -> list[Delivery]:
+        return self._ready.watched(partial(self._lease, most))
+
+    def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
+        self._room.watched(partial(self._enter, messages, taken, delay, last))
 
     def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
         """Push what is not in yet; raises Empty if there is no room for it, and QueueFull if this is the last try."""

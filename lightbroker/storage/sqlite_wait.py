@@ -88,11 +88,10 @@ class Gate:
         except Empty:
             if timeout == 0.0:
                 raise
-        return attempt(
-            self.sleepers, lambda: self._watched(step), threading.TIMEOUT_MAX if timeout is None else timeout
-        )
+        return attempt(self.sleepers, lambda: self.watched(step), threading.TIMEOUT_MAX if timeout is None else timeout)
 
-    def _watched(self, step: Callable[[], T]) -> T:
+    def watched(self, step: Callable[[], T]) -> T:
+        """Return what `step` returns, for somebody who has hung up: if it raises Empty, what others write wakes him."""
         try:
             return step()
         except Empty:

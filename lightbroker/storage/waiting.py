@@ -2,7 +2,8 @@
 
 `SimpleQueue.get(timeout=…)` cannot be used for it: up to CPython 3.12, a thread that is woken, finds that another
 was faster, and has no time left by then, goes on to wait without any limit. So who waits with a time-out hangs a lock
-of its own on a list, and whoever makes room or a message ready takes the first off and releases it.
+of its own on a list, and whoever makes room or a message ready takes the first off and releases it. What a coroutine
+hangs there instead is in `lightbroker.aio.waiting`: who makes room or a message ready cannot tell them apart.
 """
 
 import threading
@@ -13,12 +14,20 @@ from contextlib import suppress
 from itertools import repeat
 from operator import methodcaller
 from queue import Empty
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
-#: Locks of those who wait, the longest first. Append, popleft, remove and the look whether any is there are atomic.
-Sleepers = deque[threading.Lock]
+
+class Sleeper(Protocol):
+    """What somebody who waits hangs up: a lock that was acquired, or the like."""
+
+    def release(self) -> None:
+        """Let him try again; called at most once, from any thread."""
+
+
+#: Of those who wait, the longest first. Append, popleft, remove and the look whether any is there are atomic.
+Sleepers = deque[Sleeper]
 
 _release = methodcaller("release")
 

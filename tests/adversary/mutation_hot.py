@@ -2,6 +2,7 @@
 
 _ENTER_FAST = "next(map(self._announce, self._here, map(self._insert, self._permits, (message,)), self._accepted))"
 _ENTER = "next(map(self._announce, self._here, map(self._insert, permits, (message,)), self._accepted))"
+_ACK = "next(map(self._leave, self._places, map(self._unlease, (delivery,)), self._acked))"
 _CLOSED = "raise self._closed_error()\n"
 
 PATCHES: dict[str, list[tuple[str, str, str]]] = {
@@ -31,8 +32,8 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         ),
         (
             "push does not rouse who pulls",
-            "        if self._pullers:\n            rouse(self._pullers)\n        if self._note",
-            "        if self._note",
+            "                raise self._push_woken() from None\n        if self._pullers:\n            rouse(self._pullers)\n",
+            "                raise self._push_woken() from None\n",
         ),
         (
             "a timed push does not wait",
@@ -109,7 +110,7 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         ),
         (
             "a timed pull does not wait",
-            "return attempt(self._pullers, lambda: self.pull(0.0), timeout)",
+            "return attempt(self._pullers, lambda: self.pull(0.0, kind), timeout)",
             "return self.pull(0.0)",
         ),
         (
@@ -156,15 +157,16 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
             "        if self._pushers:\n            rouse(self._pushers)\n        return message",
             "        return message",
         ),
-        ("ack does not count", "next(zip(map(self._unlease, (delivery,)), self._ack))", "self._unlease(delivery)"),
+        ("ack does not count", _ACK, _ACK.replace(", self._acked", "")),
+        ("ack keeps the permit", _ACK, "next(zip(map(self._unlease, (delivery,)), self._acked))"),
         (
             "ack counts first",
-            "next(zip(map(self._unlease, (delivery,)), self._ack))",
-            "next(zip(self._ack, map(self._unlease, (delivery,))))",
+            _ACK,
+            "next(map(self._leave, self._places, self._acked, map(self._unlease, (delivery,))))",
         ),
         (
             "ack in two steps: settle, count",
-            "next(zip(map(self._unlease, (delivery,)), self._ack))",
+            _ACK,
             "self._unlease(delivery)\n            next(self._ack)",
         ),
         (

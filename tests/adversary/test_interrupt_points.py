@@ -125,6 +125,21 @@ def test_an_alarm_that_is_interrupted_can_be_set_again(monkeypatch: pytest.Monke
     assert rung == [2.0]
 
 
+def test_an_interrupt_is_told_as_one_though_it_hits_the_clock_as_it_starts_its_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(thread: threading.Thread) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("release unlocked lock")
+
+    with monkeypatch.context() as patches:
+        patches.setattr(threading.Thread, "start", start)
+        with pytest.raises(KeyboardInterrupt):
+            Broker().queue("q")
+
+
 def test_a_message_that_expired_is_not_pulled_though_the_alarm_is_late() -> None:
     clock = LateClock()
     queue = Broker(clock=clock).queue("q")

@@ -3,7 +3,7 @@
 import pytest
 
 from lightbroker.storage.memory import MemoryQueue
-from tests.adversary.total_queue import run, run_over
+from tests.adversary.total_queue import run, run_over, run_through_a_loop
 from tests.adversary.total_queue_account import SEQUENCE_BITS, Books, Outcome, Record
 from tests.adversary.total_queue_bugs import COMPLAINTS, broker_with
 from tests.stores import STORES
@@ -30,6 +30,13 @@ def test_every_message_is_accounted_for_in_every_store(store: str) -> None:
         report = run_over(store, 6_000, epoch=3_000, producers=4, consumers=20, lease=2.0, hang=0.001, seed=4)
     except Unavailable as error:
         miss(error)
+    assert report["violations"] == {}, report["told"]
+    for outcome in ("ACKED", "NACKED", "RELEASED", "REJECTED", "HUNG"):
+        assert report["outcomes"][outcome] > 0
+
+
+def test_every_message_is_accounted_for_through_an_event_loop() -> None:
+    report = run_through_a_loop(6_000, epoch=3_000, producers=4, consumers=40, lease=1.0, hang=0.001, seed=5)
     assert report["violations"] == {}, report["told"]
     for outcome in ("ACKED", "NACKED", "RELEASED", "REJECTED", "HUNG"):
         assert report["outcomes"][outcome] > 0

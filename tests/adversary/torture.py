@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from lightbroker.lab import machine
 from tests.adversary import (
+    cancel_storm,
     crash_redis,
     crash_sqlite,
     interrupt,
@@ -94,6 +95,27 @@ TORTURES: Mapping[str, Torture] = {
             partial(total_queue.run_over, store, 5_000, epoch=5_000),
             ("violations",),
             "{messages:,} messages, {deliveries:,} deliveries, {lost} lost, {unexpected} unexpected",
+        )
+        for store in ("sqlite", "redis")
+    },
+    "total_queue_asyncio": Torture(
+        partial(total_queue.run_through_a_loop, 500_000, epoch=50_000),
+        partial(total_queue.run_through_a_loop, 10_000, epoch=5_000),
+        ("violations",),
+        "{messages:,} messages, {deliveries:,} deliveries, {lost} lost, {unexpected} unexpected",
+    ),
+    "cancel_storm": Torture(
+        partial(cancel_storm.run, 100_000),
+        partial(cancel_storm.run, 3_000),
+        cancel_storm.FAULTS,
+        "{cancelled:,} cancellations, {messages:,} messages, {lost} lost, {duplicated} duplicated, {stuck} stuck",
+    ),
+    **{
+        f"cancel_storm_{store}": Torture(
+            partial(cancel_storm.run_over, store, 10_000, each=100),
+            partial(cancel_storm.run_over, store, 300, each=100),
+            cancel_storm.FAULTS,
+            "{cancelled:,} cancellations, {messages:,} messages, {lost} lost, {duplicated} duplicated, {stuck} stuck",
         )
         for store in ("sqlite", "redis")
     },
