@@ -24,7 +24,8 @@ Each line imports only from lines above it:
     process.py metrics.py health.py        its numbers for Prometheus; is it well?
     http.py listener.py site.py server.py  GET /metrics, /health and a live page
     watcher/                               chain heads -> queue "blocks"
-    demo.py __main__.py                    the block pipeline; the command line
+    demo.py terminal.py                    the block pipeline on a recorded chain, and its report
+    cli/ __main__.py                       the command line
     lab/                                   the bench and the instruments of the notebooks; the core never imports it
 """
 

@@ -27,10 +27,11 @@ log = logging.getLogger(__name__)
 _DEFAULTS = QueueOptions()
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, create: bool = True) -> Store:
     """The store that a URL names; raises ValueError for a scheme that there is no store for.
 
-    A store's module is loaded only here: who stays in memory needs no database library.
+    create: whether to make a file that is not there; without, StoreError is raised. A store's module is loaded only
+    here: who stays in memory needs no database library.
     """
     scheme = urlsplit(url).scheme
     if scheme == "memory":
@@ -40,7 +41,7 @@ def open_store(url: str) -> Store:
     if scheme == "sqlite":
         from lightbroker.storage import sqlite
 
-        return sqlite.open_store(url)
+        return sqlite.open_store(url, create)
     if scheme in ("redis", "rediss"):
         try:
             from lightbroker.storage import redis

@@ -82,8 +82,12 @@ def tamper(heads: Iterable[dict[str, Any]], poison: frozenset[str]) -> Iterator[
 def run(
     options: argparse.Namespace,
     live: Callable[[Callable[[], tuple[WatcherStats, QueueStats]]], AbstractContextManager[object]],
+    wait: Callable[[float], bool],
 ) -> Report:
-    """Replay a recording through broker and workers; `live` gets a function to ask how far it is.
+    """Replay a recording through broker and workers.
+
+    live: gets a function to ask how far it is; wait: waits so many seconds and says whether to stop: then the handlers
+    that run finish, and the rest is left.
 
     Raises RecordingError or OSError for a recording that cannot be read, MissingLibrary without the extra "demo".
     """
@@ -99,10 +103,12 @@ def run(
         watcher = ChainWatcher(broker, chain.block)
         started = time.perf_counter()
         with broker.workers("blocks", checker, options.workers), live(lambda: (watcher.stats, queue.stats())):
-            for head in tamper(chain.replay(speed=options.speed), poison):
+            for head in tamper(chain.replay(speed=options.speed, sleep=wait), poison):
+                if wait(0.0):
+                    break
                 watcher.see(head)
-            while queue.stats().held:
-                time.sleep(0.01)
+            while queue.stats().held and not wait(0.01):
+                pass
         seconds = time.perf_counter() - started
         try:
             broker.check()

@@ -1,8 +1,9 @@
 """Decisions without side effects: what a full queue does, when a failure is tried again, what a queue may hold."""
 
 import enum
+import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from lightbroker.errors import check_count, check_number
 
@@ -76,3 +77,13 @@ class QueueOptions:
             check_number("ttl", self.ttl, above=True)
         if self.dead_capacity is not None:
             check_count("dead_capacity", self.dead_capacity)
+
+    def to_json(self) -> str:
+        """The options as a store keeps them beside its queue."""
+        return json.dumps({**asdict(self), "overflow": self.overflow.value})
+
+    @classmethod
+    def from_json(cls, text: str) -> "QueueOptions":
+        """Read back what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "overflow": Overflow(fields["overflow"]), "retry": Retry(**fields["retry"])})

@@ -21,8 +21,7 @@ from lightbroker.queue import Queue
 from lightbroker.storage.base import Inspectable
 
 _LETTERS = 20, 100  # dead letters that are shown: unless asked for more, and at most
-_SHOWN_BODY = 4096  # bytes
-_SHOWN_TEXT = 4096  # characters of an error and of a traceback, of the latter its end
+_SHOWN = 4096  # bytes of a body, characters of an error and of a traceback
 _METHODS = ("GET", "HEAD")
 
 
@@ -98,7 +97,7 @@ class BrokerSite:
             newest = _newest_dead(queue, usual if limit is None else int(limit))
         except BrokerError as error:
             return self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-        letters = [_letter(letter) for letter in reversed(newest)]
+        letters = [letter_json(letter, _SHOWN) for letter in reversed(newest)]
         return _json(HTTPStatus.OK, {"queue": name, "dead": dead, "newest_first": letters})
 
 
@@ -118,24 +117,25 @@ def _histogram(histogram: Histogram) -> dict[str, Any]:
     return {"counts": reading.counts, "seconds": reading.seconds}
 
 
-def _letter(letter: DeadLetter) -> dict[str, Any]:
+def letter_json(letter: DeadLetter, most: int) -> dict[str, Any]:
+    """A dead letter as JSON can hold it, with `most` bytes of its body and characters of its error and traceback."""
     message = letter.message
     return {
         "id": message.id,
         "reason": letter.reason,
-        "error": letter.error[:_SHOWN_TEXT],
-        "traceback": letter.traceback[-_SHOWN_TEXT:],
+        "error": letter.error[:most],
+        "traceback": letter.traceback[-most:],
         "attempts": message.attempts,
         "accepted_at": message.timestamp,
         "first_failed_at": letter.first_failed_at,
         "last_failed_at": letter.last_failed_at,
         "headers": dict(message.headers),
-        "body": _body(message.body),
+        "body": _body(message.body, most),
     }
 
 
-def _body(body: bytes) -> dict[str, Any]:
-    shown, cut = body[:_SHOWN_BODY], len(body) > _SHOWN_BODY
+def _body(body: bytes, most: int) -> dict[str, Any]:
+    shown, cut = body[:most], len(body) > most
     about = {"bytes": len(body), "truncated": cut}
     try:
         # A character that the cut went through is left out; anywhere else it says that this is no text.

@@ -11,6 +11,7 @@ import pytest
 from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry
 from tests import redis_server
 from tests.adversary.total_queue import switching_every
+from tests.nodes import running_anvil
 from tests.support import Unavailable, miss
 
 
@@ -89,3 +90,10 @@ def redis_installed() -> None:
         redis_server.check()
     except Unavailable as error:
         miss(error)
+
+
+@pytest.fixture
+def anvil() -> Iterator[str]:
+    """The address of a real node with a chain of its own, which mines when it is told to."""
+    with running_anvil() as url:
+        yield url

@@ -297,6 +297,20 @@ def test_a_handler_may_close_its_broker(make_broker: Callable[..., Broker]) -> N
         broker.push("q", "too late")
 
 
+def test_a_broker_that_refuses_wakes_who_waits_for_room_and_lets_others_pull(broker: Broker) -> None:
+    queue = broker.queue("q", capacity=1)
+    queue.push("a")
+    push = Call(queue.push, "b")
+    assert push.blocks()
+    broker.refuse()
+    with pytest.raises(QueueClosed, match="draining"):
+        push.result()
+    assert broker.state == "draining"
+    queue.pull(timeout=0).ack()
+    broker.refuse()
+    assert queue.stats().acked == 1
+
+
 def test_the_state_says_whether_the_broker_is_open_drains_or_is_closed(broker: Broker) -> None:
     broker.push("q", "a")
     begun, finish = threading.Event(), threading.Event()

@@ -17,14 +17,14 @@ LAYOUT = [
     *("storage.waiting", "storage.base", "storage"),
     *("histogram", "queue", "topic", "shared_topic", "worker", "broker", "aio"),
     *("process", "metrics", "health", "http", "listener", "site", "server"),
-    *("watcher", "demo", "terminal", "__main__"),
+    *("watcher", "demo", "terminal", "cli", "__main__"),
     "lab",
 ]
 CORE = LAYOUT[: LAYOUT.index("watcher")]
 CLIENTS = {
     (f"storage.redis_{part}", "redis") for part in ("link", "trouble", "wait", "inbox", "topics")
 }  # loaded with their store
-ALLOWED = {("broker", "storage"), ("__main__", "lab")}  # a store is loaded when a URL names it; the command is last
+ALLOWED = {("broker", "storage"), ("cli", "lab")}  # a store is loaded when a URL names it; the command is last
 
 
 def place(module: str) -> str:

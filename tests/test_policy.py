@@ -79,3 +79,8 @@ def test_an_option_that_makes_no_sense_names_the_argument(name: str, value: Any,
     with pytest.raises(error, match=name) as caught:
         QueueOptions(**{name: value})
     assert repr(value) in str(caught.value)
+
+
+def test_options_survive_json() -> None:
+    for options in (QueueOptions(), QueueOptions(None, Overflow.DROP_OLDEST, 2.5, Retry(1, seed=7), 1e9, None)):
+        assert QueueOptions.from_json(options.to_json()) == options

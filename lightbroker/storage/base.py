@@ -135,7 +135,10 @@ class Store(Protocol):
     """A place that keeps queues."""
 
     def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> QueueStore:
-        """Open the queue `name`; called once for each name."""
+        """Open the queue `name`, made if it is not there; called once for each name."""
+
+    def declared(self) -> dict[str, QueueOptions]:
+        """The queues it holds by name, each with the options of whoever opened it last; it makes none."""
 
     def close(self) -> None:
         """Give up connections and files; the queues are closed already."""

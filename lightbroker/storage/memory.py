@@ -27,11 +27,19 @@ _MOST_PLACES = 10_000_000  # each place is a permit, and the garbage collector w
 class MemoryStore:
     """Queues that live and die with the process."""
 
+    def __init__(self) -> None:
+        self._declared: dict[str, QueueOptions] = {}
+
     def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> "MemoryQueue":
         """Open an empty queue; raises ValueError for a capacity above 10 million."""
         if options.capacity is not None and options.capacity > _MOST_PLACES:
             raise ValueError(f"capacity must be at most {_MOST_PLACES} in memory, or None, not {options.capacity}")
+        self._declared[name] = options
         return MemoryQueue(name, options, clock, note)
+
+    def declared(self) -> dict[str, QueueOptions]:
+        """The queues that were opened."""
+        return dict(self._declared)
 
     def offer(self, message: Message, queues: "Sequence[MemoryQueue]") -> int:
         """Push to each of `queues`, whatever the others do; how many took it."""

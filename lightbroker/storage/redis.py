@@ -57,6 +57,12 @@ class RedisStore:
         listener = self._listeners.setdefault(place, Listener(self._link, commands.channel))
         return RedisQueue(self._link, listener, commands, name, options, clock, note)
 
+    def declared(self) -> dict[str, QueueOptions]:
+        """The queues with the prefix; every key of the server is looked at, some milliseconds for ten thousand."""
+        found = self._link.hashes(f"{{{self._prefix}:*}}", "options")
+        start = len(self._prefix) + 2
+        return {key[start:-1].decode(): QueueOptions.from_json(text.decode()) for key, text in sorted(found.items())}
+
     def relay(self, receive: Callable[[Message, tuple[str, str] | None], None]) -> RedisRelay:
         """The relay of this process; see `SharedStore`."""
         return RedisRelay(self._link, self._prefix, self._client, receive)

@@ -71,7 +71,7 @@ class QueueCommands:
 
     def open(self) -> Request:
         """Make the queue, or find it."""
-        return self._request("open", digits(SCHEMA_VERSION))
+        return self._request("open", digits(SCHEMA_VERSION), self._options.to_json().encode())
 
     def opened(self, reply: list[Any]) -> None:
         """Raise what speaks against using the queue: ValueError for other bounds, else StoreError."""

@@ -186,6 +186,32 @@ class RedisLink:
             name, *words = request.words(by_text=True)
             return self._cluster.execute_command(name.decode(), *words)
 
+    def hashes(self, pattern: str, field: str) -> dict[bytes, bytes]:
+        """A field of every hash whose key matches a pattern, by key: the server, or each node, is looked through."""
+        self.check_process()
+        return self.patiently(lambda again: self._look_through(pattern, field), None)
+
+    def _look_through(self, pattern: str, field: str) -> dict[bytes, bytes]:
+        nodes = [{}] if self._cluster is None else self._cluster.get_primaries()
+        found = {}
+        for node in nodes:
+            connection = self._connect(**({"host": node.host, "port": node.port} if node else {}))
+            try:
+                cursor = b"0"
+                while True:
+                    connection.send_command("SCAN", cursor, "MATCH", pattern, "COUNT", "1000", "TYPE", "hash")
+                    cursor, keys = connection.read_response()
+                    for key in keys:
+                        connection.send_command("HGET", key, field)
+                        value = connection.read_response()
+                        if value is not None:
+                            found[key] = value
+                    if cursor == b"0":
+                        break
+            finally:
+                connection.disconnect()
+        return found
+
     def patiently(self, step: Callable[[bool], T], patience: float | None) -> T:
         """Do `step`, and again if the connection breaks; it is told whether it was done before.
 

@@ -1,11 +1,10 @@
 """Who listens to what, as Redis keeps it for the topics of a broker. No I/O: threads and coroutines share it."""
 
 import json
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from lightbroker.pattern import MOST_ROUTES, Patterns
-from lightbroker.policy import Overflow, QueueOptions, Retry
+from lightbroker.policy import QueueOptions
 
 
 def listening(pattern: str, group: str | None) -> bytes:
@@ -26,16 +25,6 @@ def read_group(entry: bytes) -> tuple[str, str] | None:
     """Pattern and name of the group that an entry is of, if it is of one."""
     words = json.loads(entry)
     return (words[1], words[2]) if words[0] == "group" else None
-
-
-def write_options(options: QueueOptions) -> bytes:
-    """What whoever publishes to a bound queue must know of it."""
-    return json.dumps({**asdict(options), "overflow": options.overflow.value}).encode()
-
-
-def _read_options(value: bytes) -> QueueOptions:
-    told = json.loads(value)
-    return QueueOptions(**{**told, "overflow": Overflow(told["overflow"]), "retry": Retry(**told["retry"])})
 
 
 class Route(NamedTuple):
@@ -69,5 +58,5 @@ class Routes:
         for entry, value in self._entries.match(topic):
             kind, _, *name = json.loads(entry)
             found[kind][name[0] if kind == "bind" else entry] = value
-        queues = tuple((queue, _read_options(value)) for queue, value in found["bind"].items())
+        queues = tuple((queue, QueueOptions.from_json(value.decode())) for queue, value in found["bind"].items())
         return Route(tuple(found["all"]), tuple(found["group"]), queues)

@@ -31,7 +31,7 @@ from lightbroker.policy import QueueOptions
 from lightbroker.storage.base import Reached
 from lightbroker.storage.redis_inbox import Inbox
 from lightbroker.storage.redis_link import RedisLink, Wire
-from lightbroker.storage.redis_routes import Routes, bound, listening, read_group, write_options
+from lightbroker.storage.redis_routes import Routes, bound, listening, read_group
 from lightbroker.storage.redis_trouble import TROUBLE
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class RedisRelay:
             self._turns = +self._turns  # without those that are zero
 
     def bind(self, pattern: str, queue: str, options: QueueOptions) -> None:
-        entry, value = bound(pattern, queue), write_options(options)
+        entry, value = bound(pattern, queue), options.to_json().encode()
         with self._lock:
             self._ask("bind", (b"",), (entry, value, _new_version(), b""))
             self._bound[entry] = value

@@ -32,8 +32,10 @@ log = logging.getLogger(__name__)
 _AGAIN = 1.0  # seconds until a failed look at what is due is repeated
 
 
-def open_store(url: str) -> "SqliteStore":
-    """The store that `sqlite:///path.db` names, or `sqlite:////absolute/path.db`; made if it is not there.
+def open_store(url: str, create: bool = True) -> "SqliteStore":
+    """The store that `sqlite:///path.db` names, or `sqlite:////absolute/path.db`.
+
+    create: whether to make the file if it is not there.
 
     `?synchronous=normal` or `full` says what a commit survives. Raises ValueError naming what the URL has wrong, and
     StoreError for a file that cannot be used.
@@ -50,19 +52,25 @@ def open_store(url: str) -> "SqliteStore":
     path = unquote(parts.path[1:])
     if path == ":memory:":
         raise ValueError(f"store: {url!r} would be lost with the process; use 'memory://', which is faster")
-    return SqliteStore(path, synchronous)
+    return SqliteStore(path, synchronous, create)
 
 
 class SqliteStore:
     """Queues in the file at `path`. SQLite 3.24 or later; every Python since 3.10 is built with one."""
 
-    def __init__(self, path: str, synchronous: str = "normal") -> None:
-        self._file = SqliteFile(path, synchronous)
+    def __init__(self, path: str, synchronous: str = "normal", create: bool = True) -> None:
+        self.path = path
+        self._file = SqliteFile(path, synchronous, create)
         self._lookout = Lookout()
 
     def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> "SqliteQueue":
         """Open the queue; raises ValueError if the file holds it with other bounds."""
         return SqliteQueue(self._file, self._lookout, name, options, clock, note)
+
+    def declared(self) -> dict[str, QueueOptions]:
+        """The queues in the file."""
+        rows = self._file.read(lambda: self._file.execute("SELECT name, options FROM queue ORDER BY name").fetchall())
+        return {name: QueueOptions.from_json(options) for name, options in rows}
 
     def close(self) -> None:
         """Close the file."""

@@ -19,6 +19,7 @@ _COUNTS = (
     *("turn", "due", "ready", "delayed", "leased", "dead"),
     *("accepted", "acked", "dropped", "expired", "purged", "retried", "redriven", "refused"),
 )
+_MAKE = "INSERT OR IGNORE INTO queue (name, capacity, dead_capacity, options) VALUES (?, ?, ?, ?)"
 _LOAD = f"SELECT {', '.join(_COUNTS)} FROM queue WHERE id = ?"
 _SAVE = f"UPDATE queue SET {', '.join(f'{name} = ?' for name in _COUNTS)} WHERE id = ?"
 
@@ -44,11 +45,11 @@ class QueueCounts:
         self._saved: tuple[int, ...] = ()
         self._changed = False
         bounds = {"capacity": options.capacity, "dead_capacity": options.dead_capacity}
-        self.id = file.run(lambda: self._open(bounds))
+        self.id = file.run(lambda: self._open(bounds, options.to_json()))
 
-    def _open(self, bounds: dict[str, int | None]) -> int:
-        values = (self._name, *bounds.values())
-        self._execute("INSERT OR IGNORE INTO queue (name, capacity, dead_capacity) VALUES (?, ?, ?)", values)
+    def _open(self, bounds: dict[str, int | None], options: str) -> int:
+        values = (self._name, *bounds.values(), options)
+        self._execute(_MAKE, values)
         row = self._execute("SELECT id, capacity, dead_capacity FROM queue WHERE name = ?", values[:1]).fetchone()
         differing = [
             f"{bound}={mine!r} (the file has {its!r})"
@@ -60,6 +61,7 @@ class QueueCounts:
                 f"queue {self._name!r} is declared already, with other options: {', '.join(differing)}; to change "
                 f"them, stop every program that uses the file and update its table `queue`"
             )
+        self._execute("UPDATE queue SET options = ? WHERE id = ?", (options, row[0]))
         return int(row[0])
 
     def load(self) -> None:

@@ -30,7 +30,7 @@ _LOG_KEPT = 64 * 1024 * 1024  # bytes of an emptied log that are not given back 
 # Times are whole Unix microseconds: they compare exactly and mean the same in every process and after a reboot.
 _SCHEMA = """
 CREATE TABLE queue (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, capacity INTEGER, dead_capacity INTEGER,
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, capacity INTEGER, dead_capacity INTEGER, options TEXT NOT NULL,
     turn INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL DEFAULT 4611686018427387904,
     ready INTEGER NOT NULL DEFAULT 0, delayed INTEGER NOT NULL DEFAULT 0, leased INTEGER NOT NULL DEFAULT 0,
     dead INTEGER NOT NULL DEFAULT 0, accepted INTEGER NOT NULL DEFAULT 0, acked INTEGER NOT NULL DEFAULT 0,
@@ -84,9 +84,14 @@ class _Job(Generic[T]):
 
 
 class SqliteFile:
-    """Opens or makes the file at `path`; raises StoreError for one that cannot be used or is somebody else's."""
+    """Opens the file at `path`; raises StoreError for one that cannot be used or is somebody else's.
 
-    def __init__(self, path: str, synchronous: str) -> None:
+    create: whether to make it if it is not there.
+    """
+
+    def __init__(self, path: str, synchronous: str, create: bool = True) -> None:
+        if not (create or os.path.exists(path)):
+            raise StoreError(f"{path} does not exist, and was not made; check the path")
         self._path = path
         self._process = os.getpid()
         self._lock = threading.Lock()

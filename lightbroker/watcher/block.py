@@ -106,6 +106,11 @@ def block_hash(block: Mapping[str, Any]) -> str:
     return _digest(_mapping("a block", block), "hash")
 
 
+def block_number(block: Mapping[str, Any]) -> int:
+    """Return the height of a JSON-RPC head or block; raises ValueError if it has none."""
+    return _quantity(_mapping("a block", block), "number")
+
+
 def _mapping(what: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError(f"{what} must be a JSON object, got {reprlib.repr(value)}")

@@ -16,15 +16,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from lightbroker.watcher.block import block_hash
-from lightbroker.watcher.errors import BlockUnavailable, ChainError, ConnectionLost, GapTooLong, ReorgTooDeep
+from lightbroker.watcher.errors import ChainError, ConnectionLost, GapTooLong, ReorgTooDeep
 from lightbroker.watcher.format import RecordingWriter
 from lightbroker.watcher.rpc import Node
 
 MAX_GAP = 1024
 """How many missing blocks one head may cause to be fetched."""
-
-LAG_RETRIES = 5
-"""How often a block that the node announced but does not have yet is asked for again, a second apart."""
 
 MAX_BACKOFF = 30.0
 """The longest wait between two attempts to connect, in seconds."""
@@ -57,7 +54,7 @@ class Capture:
         ConnectionLost if the node stops answering.
         """
         for arrived, head in node.heads():
-            full = head if "transactions" in head else _fetch(node, block_hash(head))
+            full = head if "transactions" in head else node.fetch(block_hash(head))
             missing = self._missing(node, full)
             offset = (arrived - self._start) * self._time_scale
             for block in missing:
@@ -76,19 +73,8 @@ class Capture:
                 raise ReorgTooDeep(f"a reorganisation reached below block {self._lowest}, the first one; start again")
             if len(branch) > MAX_GAP:
                 raise GapTooLong(f"head {head['hash']} is more than {MAX_GAP} blocks away from the last; start again")
-            branch.append(_fetch(node, branch[-1]["parentHash"]))
+            branch.append(node.fetch(branch[-1]["parentHash"]))
         return branch[:0:-1]
-
-
-def _fetch(node: Node, digest: str) -> Mapping[str, Any]:
-    # Providers balance requests over many nodes, and the one asked may be behind the one that announced the block.
-    for attempt in range(LAG_RETRIES + 1):
-        if attempt:
-            time.sleep(1.0)
-        block = node.block(digest)
-        if block is not None:
-            return block
-    raise BlockUnavailable(f"the node announced block {digest} or a child of it, but does not have it")
 
 
 def describe(node: Node, description: str, *, time_scale: float) -> dict[str, Any]:
@@ -106,7 +92,7 @@ def record(url: str, path: str, heads: int) -> None:
     """Record `heads` heads of the node at `url` to the file `path`, reconnecting with backoff when it is cut off."""
     with Node(url) as node:
         info = describe(node, "Heads as the node announced them, in real time.", time_scale=1.0)
-        anchor = node.call("eth_getBlockByNumber", "latest", False)
+        anchor = node.block_at("latest")
     with open(path, "wb") as stream, RecordingWriter(stream, info) as writer:
         capture = Capture(writer, anchor)
         backoff = 0.0

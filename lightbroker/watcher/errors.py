@@ -35,6 +35,10 @@ class ConnectionLost(NodeError):
     """A node cannot be reached or stopped answering; connecting again may help."""
 
 
+class JournalError(ChainError):
+    """A watcher's journal is damaged, in use, or belongs to another queue or store."""
+
+
 class RecordingError(ChainError):
     """A recording is torn, truncated or malformed.
 

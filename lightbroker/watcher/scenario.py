@@ -173,9 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with anvil(options.anvil) as url, Node(url) as node, open(options.out, "wb") as stream:
             info = describe(node, DESCRIPTION, time_scale=CHAIN_SLOT / SLOT)
             with RecordingWriter(stream, {**info, "license": LICENSE}) as writer:
-                capture = Capture(
-                    writer, node.call("eth_getBlockByNumber", "latest", False), time_scale=CHAIN_SLOT / SLOT
-                )
+                capture = Capture(writer, node.block_at("latest"), time_scale=CHAIN_SLOT / SLOT)
                 play(url, Chain(node, options.seed), capture)
     except (ChainError, OSError) as error:
         print(error, file=sys.stderr)

@@ -11,6 +11,7 @@ from lightbroker.broker import Broker
 from lightbroker.errors import check_count
 from lightbroker.watcher.block import BlockMessage, block_hash
 from lightbroker.watcher.errors import BlockUnavailable, GapTooLong, InvalidBlock, ReorgTooDeep
+from lightbroker.watcher.journal import Journal
 
 Fetch = Callable[[str], Mapping[str, Any] | None]
 """Returns the JSON-RPC block with a given hash, or None: `eth_getBlockByHash(hash, false)`."""
@@ -52,7 +53,8 @@ class ChainWatcher:
     Nothing is lost when a push or publish raises, a full queue and Ctrl-C included: the watcher's chain advances
     block by block, each after its push, and the next call of `see` first finishes the block that was interrupted. If
     the push had succeeded all the same, that block is queued twice; queues deliver at least once anyway. A queue that
-    drops on overflow loses blocks by its own policy, so declare it with Overflow.BLOCK or Overflow.REJECT.
+    drops on overflow loses blocks by its own policy, so declare it with Overflow.BLOCK or Overflow.REJECT. With a
+    journal, not even the death of the process loses or repeats a block.
 
     One thread at a time may call `see`, which waits when the queue is full or the node is slow; a source on an event
     loop calls it in a thread, so that back-pressure reaches its socket.
@@ -68,6 +70,7 @@ class ChainWatcher:
         window: int = 256,
         max_fetch: int = 1024,
         chain: Iterable[BlockMessage] = (),
+        journal: Journal | None = None,
     ) -> None:
         """Follow a chain from `chain`, or from the first head seen.
 
@@ -80,6 +83,7 @@ class ChainWatcher:
             max_fetch: how many missing blocks one head may cause to be fetched.
             chain: blocks to go on from, oldest first: an earlier watcher's `chain`, or ancestors of the first head, so
                 that it may turn out to be on a losing branch.
+            journal: pushes in the broker's place, to its own queue; `chain` then is the journal's.
 
         Raises:
             TypeError, ValueError: `window` or `max_fetch` is not a positive whole number, or `chain` is not linked by
@@ -91,8 +95,9 @@ class ChainWatcher:
         self._topic = topic
         self._window = check_count("window", window)
         self._max_fetch = check_count("max_fetch", max_fetch)
+        self._journal = journal
         self._chain: OrderedDict[str, BlockMessage] = OrderedDict()
-        for block in chain:
+        for block in journal.chain if journal else chain:
             if self._chain and block.parent_hash != next(reversed(self._chain)):
                 raise ValueError(f"chain: block {block.number} {block.hash} is not a child of the block before it")
             self._chain[block.hash] = block
@@ -193,7 +198,10 @@ class ChainWatcher:
             return
         body = block.to_dict()
         if (block.hash in self._chain) is not (block.kind == "added"):
-            self._broker.push(self._queue, body)
+            if self._journal is None:
+                self._broker.push(self._queue, body)
+            else:
+                self._journal.push(block)
             self._advance(block)
         self._broker.publish(self._topic, body)
         self._unfinished = None

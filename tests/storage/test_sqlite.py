@@ -28,6 +28,7 @@ from lightbroker import (
     Retry,
     StoreError,
 )
+from lightbroker.broker import open_store
 from lightbroker.storage import sqlite_file
 from lightbroker.storage.sqlite_file import SCHEMA_VERSION, SqliteFile, _Job
 from tests.support import Call, counts, drain
@@ -103,6 +104,14 @@ def test_a_file_that_is_no_database_is_left_as_it_is(path: Path, store_url: str)
     with pytest.raises(StoreError, match="not an SQLite file"):
         Broker(store_url)
     assert path.read_text() == "to do: buy milk\n" * 100
+
+
+def test_a_file_that_is_not_there_is_made_only_for_those_who_want_it(path: Path, store_url: str) -> None:
+    with pytest.raises(StoreError, match=r"store\.db does not exist, and was not made"):
+        open_store(store_url, create=False)
+    assert not path.exists()
+    Broker(store_url).close()
+    open_store(store_url, create=False).close()
 
 
 def test_an_empty_file_becomes_a_store(path: Path, make_broker: Make) -> None:

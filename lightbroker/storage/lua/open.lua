@@ -1,4 +1,4 @@
--- Make the queue or find it. ARGV: its schema version. The reply tells what speaks against using it, or nothing.
+-- Make the queue or find it. ARGV: its schema version, its options. The reply tells what speaks against using it, or nothing.
 --> keys meta messages ready delayed leased dead mortal expiry failure pullers pushers
 --> arguments me traced capacity dead_capacity
 --> head
@@ -22,5 +22,6 @@ if not there[1] and not there[4] and call('HLEN', meta) > 0 then
   return finish('foreign', meta, 'hash')
 end
 -- Each time: it finds out whether the server can be written.
-call('HSET', meta, 'version', ARGV[REST + 1], 'capacity', capacity, 'dead_capacity', dead_capacity)
+call('HSET', meta, 'version', ARGV[REST + 1], 'capacity', capacity, 'dead_capacity', dead_capacity,
+  'options', ARGV[REST + 2])
 return finish()
