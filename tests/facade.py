@@ -112,7 +112,7 @@ class FacadeDeadLetters:
 class FacadeQueue:
     def __init__(self, loop: LoopThread, inner: AsyncQueue) -> None:
         self._loop, self._inner = loop, inner
-        self.name, self.options = inner.name, inner.options
+        self.name, self.options, self.clock = inner.name, inner.options, inner.threads.clock
         self.store = inner.threads.store
         self.dead_letters = FacadeDeadLetters(loop, inner.dead_letters)
 

@@ -135,6 +135,15 @@ def test_a_subscriber_that_chose_block_makes_the_publisher_wait(broker: Broker) 
     assert read(slow) == ["2"]
 
 
+def test_a_slow_subscriber_that_leaves_lets_every_publisher_go_on(broker: Broker) -> None:
+    slow = broker.subscribe("a", capacity=1, overflow=Overflow.BLOCK)
+    broker.publish("a", b"")
+    calls = [Call(broker.publish, "a", b"") for _ in range(3)]
+    assert all(call.blocks() for call in calls)
+    slow.close()
+    assert [call.result() for call in calls] == [0, 0, 0]
+
+
 def test_closing_a_blocking_subscriber_lets_the_publisher_go(broker: Broker) -> None:
     slow, other = broker.subscribe("a", capacity=1, overflow=Overflow.BLOCK), broker.subscribe("a")
     broker.publish("a", "1")

@@ -114,8 +114,10 @@ class DirectQueue(AsyncQueue):
                 if queue._pullers:
                     rouse(queue._pullers)
                 return id
-            except (Empty, TypeError):  # no room, or a None among the permits
+            except Empty:  # no room
                 pass
+            except TypeError:  # a None among the permits
+                raise queue._push_woken() from None
         return await super().push(body, timeout=timeout, delay=delay, ttl=ttl, headers=headers)
 
     def pull(self, timeout: float | None = None) -> AsyncPull:

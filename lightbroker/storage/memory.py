@@ -52,9 +52,11 @@ class MemoryStore:
                 if queue._pullers:
                     rouse(queue._pullers)
                 taken += 1
-            except (Empty, TypeError):
+            except Empty:
                 with suppress(QueueFull, QueueClosed):
                     taken += queue.push(message, None, 0.0)
+            except TypeError:  # a None among the permits, which the next who waits needs too
+                queue._push_woken()
         return taken
 
     def close(self) -> None:
@@ -146,15 +148,21 @@ class MemoryQueue(SlowPaths):
 
     def _enter_many(self, messages: Sequence[Message], delay: float) -> int:
         """Push those at the head that need no more than a permit, in one step; how many."""
-        rest = iter(messages)
-        if messages and messages[0].expires == NEVER and not (self._refusing or delay or self._note is not None):
-            # The bound comes first, so that the last round ends before it has taken a permit.
-            bound = repeat(None, len(messages))
-            entering = map(self._announce, self._here, map(self._insert, self._permits_now, rest), self._accepted)
-            with suppress(Empty, TypeError):  # no permit: `rest` still begins with the message that needed one
-                deque(zip(bound, entering), maxlen=0)
-            rouse(self._pullers, len(messages))
-        return len(messages) - len(list(rest))
+        if not messages or messages[0].expires < NEVER or self._refusing or delay or self._note is not None:
+            return 0
+        # The bound comes first, so that the last round ends before it has taken a permit.
+        bound, rest = repeat(None, len(messages)), iter(messages)
+        entering = map(self._announce, self._here, map(self._insert, self._permits_now, rest), self._accepted)
+        shut_out = 0
+        try:
+            deque(zip(bound, entering), maxlen=0)
+        except Empty:  # no permit: `rest` still begins with the message that needed one
+            pass
+        except TypeError:  # a None among the permits, which the next who waits needs too
+            self._push_woken()
+            shut_out = 1
+        rouse(self._pullers, len(messages))
+        return len(messages) - len(list(rest)) - shut_out
 
     def _overflow(self, message: Message) -> bool | None:
         """Deal with a full queue: what `push` returns, or None if there is room now."""

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.adversary import mutation_hot, mutation_rest, mutation_slow
+from tests.adversary import mutation_aio, mutation_hot, mutation_rest, mutation_slow
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("lightbroker", "tests", "pyproject.toml", "README.md")
@@ -27,7 +27,8 @@ FULL = (
     *("tests/test_broker.py", "tests/test_worker.py", "tests/adversary/test_interrupt_points.py"),
     *("tests/adversary/test_schedule.py", "tests/adversary/test_interrupt.py", "tests/adversary/test_stdlib_oracle.py"),
     *("tests/adversary/test_total_queue.py", "tests/adversary/test_model.py", "tests/storage/test_memory.py"),
-    "tests/storage/test_waiting.py",
+    *("tests/storage/test_waiting.py", "tests/test_aio.py", "tests/test_aio_io.py", "tests/test_aio_topic.py"),
+    *("tests/test_aio_worker.py", "tests/adversary/test_cancel_storm.py"),
 )
 # Other stores, and tests of the tests.
 NOT_THESE = "not sqlite and not redis and not notices and not sees and not seen and not finds"
@@ -55,7 +56,7 @@ class Patch(NamedTuple):
 
 PATCHES = tuple(
     Patch(what, file, old, new)
-    for listed in (mutation_hot.PATCHES, mutation_slow.PATCHES, mutation_rest.PATCHES)
+    for listed in (mutation_hot.PATCHES, mutation_slow.PATCHES, mutation_rest.PATCHES, mutation_aio.PATCHES)
     for file, rows in listed.items()
     for what, old, new in rows
 )

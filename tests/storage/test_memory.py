@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lightbroker import InvariantError, ManualClock, Queue
+from lightbroker import InvariantError, ManualClock, Message, Queue, QueueClosed
 from lightbroker.policy import QueueOptions
 from lightbroker.storage.memory import MemoryQueue
 
@@ -51,3 +51,13 @@ def test_a_look_at_the_leases_ends_at_the_first_that_has_time_left(open_queue: O
     assert queue.stats().leased == 1000
     clock.advance(20.0)
     assert queue.stats().ready == 1000
+
+
+def test_a_batch_that_meets_the_close_says_what_got_in_and_leaves_the_word_for_the_next() -> None:
+    queue: Any = MemoryQueue("q", QueueOptions(capacity=2), ManualClock())
+    queue._pool.get()
+    queue._pool.put(None)  # as `refuse` does, at the moment between the look whether it did and the step
+    with pytest.raises(QueueClosed) as caught:
+        queue.push_many([Message(id, b"", 0.0) for id in "ab"], None, 0.0)
+    assert caught.value.accepted == ("a",)
+    assert [queue.pull(0.0).message.id, queue._pool.get_nowait()] == ["a", None]
