@@ -6,6 +6,7 @@ from typing import Any
 from lightbroker import Broker, Delivery
 from lightbroker.message import Message
 from lightbroker.storage.memory import MemoryQueue, MemoryStore
+from tests.adversary.total_queue import LAST
 
 RARELY = 1000
 
@@ -21,9 +22,11 @@ class _Rarely(MemoryQueue):
 
 class Loses(_Rarely):
     def pull(self, timeout: float | None, kind: Any = Delivery) -> Any:
-        if self.now_and_then():
-            super().pull(timeout, kind).ack()
-        return super().pull(timeout, kind)
+        delivery = super().pull(timeout, kind)
+        while self.now_and_then() and delivery.message.body != LAST:  # which tells a consumer to go home
+            delivery.ack()
+            delivery = super().pull(timeout, kind)
+        return delivery
 
 
 class DeliversTwice(_Rarely):
