@@ -41,3 +41,12 @@ def test_systemd_finds_little_that_it_may_do() -> None:
         pytest.skip("systemd before 250 judges only units that it runs")
     judged = analyze("security", "--no-pager", "--offline=true", "--threshold=20", str(UNIT))  # of 100
     assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+def test_the_command_has_the_options_that_the_unit_gives_it() -> None:
+    (line,) = re.findall(rf"^ExecStart={PROGRAM} (.*)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    command, *words = line.split()
+    explained = subprocess.run((sys.executable, "-m", "lightbroker", command, "--help"), capture_output=True, text=True)
+    options = {word for word in words if word.startswith("--")}
+    assert options
+    assert options <= set(re.findall(r"--[a-z]+", explained.stdout)), explained.stderr
