@@ -270,6 +270,20 @@ async def test_a_thousand_waiters_are_served_in_order_with_one_wake_for_each_mes
         assert len(woken) == waiters
 
 
+async def test_a_pull_that_is_cancelled_once_it_was_woken_hands_its_wake_on() -> None:
+    async with AsyncBroker() as broker:
+        await broker.queue("q")
+        first, second = (asyncio.create_task(broker.pull("q")) for _ in range(2))
+        while len(broker.threads.queue("q").store.pullers) < 2:
+            await asyncio.sleep(0)
+        await broker.push("q", "a")
+        first.cancel()
+        delivery = await asyncio.wait_for(second, PATIENCE)
+        assert (delivery.message.text, delivery.message.attempts) == ("a", 1)
+        assert first.cancelled()
+        await delivery.ack()
+
+
 async def test_who_was_woken_in_vain_keeps_his_turn() -> None:
     async with AsyncBroker() as broker:
         queue = await broker.queue("q")

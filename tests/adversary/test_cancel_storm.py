@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from lightbroker.aio import waiting
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.direct import DirectDelivery
 from lightbroker.aio.threaded import ThreadedStore
@@ -41,12 +40,6 @@ def test_the_same_over_a_store_that_does_io(store: str) -> None:
     except Unavailable as error:
         miss(error)
     assert not faults(report), report
-
-
-def test_it_notices_a_wake_that_is_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancel_storm, "PATIENCE", 0.5)
-    monkeypatch.setattr(waiting, "rouse", lambda sleepers: None)
-    assert cancel_storm.run(10_000, loops=1)["stuck"]
 
 
 def test_it_notices_a_message_that_is_taken_before_the_last_await(monkeypatch: pytest.MonkeyPatch) -> None:
