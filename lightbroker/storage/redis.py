@@ -3,7 +3,8 @@
 Each transition is one script, so it happens as a whole or not at all, in one round trip; what it survives depends on
 how Redis keeps its data (`appendfsync always`: whatever was answered). Leases, delays and times-to-live end by the
 clock of the server, unless one that was made for the purpose is injected. Capacity and counts are those of Redis; the
-other options of a queue are each process's own and apply to what it does itself.
+other options of a queue are each process's own and apply to what it does itself; Redis remembers them for those who
+only look after the queue.
 
 When a connection breaks, a request is sent again, for half a minute. A push is never entered twice, an ack or another
 settlement whose reply was lost is not taken for late while its lease still holds, and a pull gets what its first try

@@ -4,7 +4,7 @@ Each transition is one transaction (`sqlite_file`). With `synchronous=normal`, t
 the process; with `synchronous=full` it also survives that of the machine, at the price of an fsync for each commit.
 Leases, delays and time-to-live end by Unix time, so they mean the same in every process and after a reboot; a step of
 the machine's clock moves them. Capacity and counts are those of the file; the other options of a queue are each
-process's own and apply to what it does itself.
+process's own and apply to what it does itself; the file remembers them for those who only look after the queue.
 """
 
 import logging

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -89,7 +90,7 @@ class Node:
         except ConnectionClosed as error:
             raise ConnectionLost(f"{method}: the connection was closed") from error
         if "error" in answer:
-            raise NodeError(f"{method}: the node refused: {answer['error']}")
+            raise NodeError(f"{method}: the node refused: {answer['error']!r:.300}")
         return answer.get("result")
 
     def block(self, digest: str) -> dict[str, Any] | None:
@@ -128,7 +129,7 @@ class Node:
 
         Raises TimeoutError if none comes within `timeout` seconds, ConnectionLost when the connection is closed.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else time.monotonic() + min(timeout, threading.TIMEOUT_MAX)
         try:
             while not self._heads:
                 self._receive(None if deadline is None else max(0.0, deadline - time.monotonic()))

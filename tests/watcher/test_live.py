@@ -367,6 +367,15 @@ def test_a_node_that_is_behind_is_waited_for(broker: Broker, follow: Any, caplog
     assert steps(drain(broker)) == added(CHAIN[:2])
 
 
+def test_times_that_make_no_sense_end_nothing(broker: Broker, follow: Any) -> None:
+    late = {**CHAIN[1], "timestamp": "0x" + "f" * 64}
+    with Server(CHAIN[0], CHAIN, [[late]]) as server:
+        following = follow(server.url, start=100)
+        following.reach(late["hash"])
+        assert following.call.blocks()
+        following.stop()
+
+
 def test_a_branch_that_meets_no_block_kept_ends_the_following(broker: Broker) -> None:
     other = branch(None, 5, "other")
     with Server(CHAIN[0], [*CHAIN, *other], [[CHAIN[1], other[-1]]]) as server:
