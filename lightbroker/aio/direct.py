@@ -74,7 +74,7 @@ class DirectDelivery(AsyncDelivery, AsyncPull):
         """The message is done. Raises LeaseLost if the lease is over, and then somebody else may do it again."""
         queue = self.store
         try:
-            next(map(queue._leave, queue._places, map(queue._unlease, (self,)), queue._acked))
+            next(zip(map(queue._unlease, (self,)), queue._ack))
         except KeyError:
             raise queue._lost(self) from None
         if queue._pushers:

@@ -43,7 +43,7 @@ class Bell:
 
     def ring(self, waiter: "Waiter") -> None:
         """Wake the waiter; from any thread. If its loop is closed, its wake goes to the next who can use it."""
-        if asyncio._get_running_loop() is self.loop:
+        if asyncio._get_running_loop() is self.loop and not self._woken:  # else it would overtake who was woken before
             waiter.wake()
             return
         self._woken.append(waiter)

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from pathlib import Path
 
 from lightbroker.lab.results import Config, Measurement, Run
 from lightbroker.lab.stats import percentile
@@ -32,10 +32,11 @@ def schedule(groups: Sequence[Sequence[Config]], repetitions: int, seed: int) ->
     return order
 
 
-def run(block: int, config: Config, timeout: float = 120.0) -> Run:
+def run(block: int, config: Config, timeout: float = 120.0, root: Path | None = None) -> Run:
     """Measure one configuration in a process and a temporary folder of its own, for at most `timeout` seconds.
 
-    Whatever else it starts, servers and other processes, ends with it.
+    root: the folder with the package to measure (None: the one that is installed). Whatever else the process starts,
+    servers and other processes, ends with it.
 
     The canary lives in this process, which has nothing else to do: in the worker it would take part in the contest for
     the GIL and measure the system under test instead of the machine.
@@ -45,10 +46,10 @@ def run(block: int, config: Config, timeout: float = 120.0) -> Run:
         tempfile.TemporaryFile("w+") as err,
         tempfile.TemporaryDirectory(prefix="lightbroker-", ignore_cleanup_errors=True) as folder,
     ):
-        command = (sys.executable, "-m", "lightbroker.lab.worker", json.dumps(asdict(config)))
+        command = (sys.executable, "-m", "lightbroker.lab.worker", json.dumps(config.given()))
         # numpy's thread pool would only stand idle, but on the cores that are being measured.
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "TMPDIR": folder}
-        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment, start_new_session=True)
+        process = subprocess.Popen(command, stdout=out, stderr=err, env=environment, cwd=root, start_new_session=True)
         try:
             oversleep = _watch(process, time.monotonic() + timeout)
         finally:

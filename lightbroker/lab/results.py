@@ -1,7 +1,7 @@
 """One run's configuration and measurement, and the JSON files that hold all of them."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +36,10 @@ class Config:
     pacer: bool = False
     switch_interval_s: float | None = None
     curves: bool = False
+
+    def given(self) -> dict[str, object]:
+        """What is not at its default; an earlier revision may not know the rest."""
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
 
 
 @dataclass(frozen=True)

@@ -270,7 +270,7 @@ class MemoryQueue(SlowPaths):
 
     def ack(self, delivery: Leased) -> None:
         try:
-            next(map(self._leave, self._places, map(self._unlease, (delivery,)), self._acked))
+            next(zip(map(self._unlease, (delivery,)), self._ack))
         except KeyError:
             raise self._lost(delivery) from None
         if self._pushers:

@@ -45,7 +45,7 @@ class Steps:
         *("_dead", "_delayed", "_leased", "_pool", "_ready", "_tokens"),
         *("_accepted", "_acked", "_dropped", "_expired", "_purged", "_redriven", "_refused", "_retried"),
         *("_ack", "_announce", "_drop", "_expire", "_give", "_here", "_insert", "_lease", "_permits", "_permits_now"),
-        *("_leave", "_places", "_pullers", "_pushers", "_signal", "_take_now", "_take_wait", "_unlease"),
+        *("_signal", "_pullers", "_pushers", "_take_now", "_take_wait", "_unlease"),
     )
 
     def __init__(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> None:
@@ -73,7 +73,6 @@ class Steps:
             self._permits: Iterator[Any] = repeat(PERMIT)
             self._permits_now: Iterator[Any] = self._permits
             self._give: Iterator[Any] = repeat(None)
-            self._leave: Any = slice  # takes three arguments and does nothing
             self._ack: Iterator[Any] = self._acked
             self._drop: Iterator[Any] = self._dropped
             self._expire: Iterator[Any] = self._expired
@@ -84,12 +83,10 @@ class Steps:
             put: Any = self._pool.put
             self._permits = map(get, repeat(options.overflow is Overflow.BLOCK))
             self._permits_now = map(get, repeat(False))
-            self._leave = put  # takes and ignores two more arguments
             self._give, self._ack, self._drop, self._expire = (
                 map(put, repeat(PERMIT), counter)
                 for counter in (repeat(None), self._acked, self._dropped, self._expired)
             )
-        self._places = repeat(PERMIT)
         self._pullers: Sleepers = deque()
         self._pushers: Sleepers = deque()
         self._lock = threading.RLock()  # for the slow paths, which move more than one step can

@@ -1,11 +1,15 @@
 """Patches to the front for coroutines: waiting, the hot path over memory, calls in threads, pools."""
 
 _ENTER = "next(map(queue._announce, queue._here, entering, queue._accepted))"
-_ACK = "next(map(queue._leave, queue._places, map(queue._unlease, (self,)), queue._acked))"
+_ACK = "next(zip(map(queue._unlease, (self,)), queue._ack))"
 
 PATCHES: dict[str, list[tuple[str, str, str]]] = {
     "aio/waiting.py": [
-        ("a waiter wakes another thread's loop at once", "if asyncio._get_running_loop() is self.loop:", "if True:"),
+        (
+            "a waiter wakes another thread's loop at once",
+            "if asyncio._get_running_loop() is self.loop and not self._woken:",
+            "if True:",
+        ),
         ("an answer keeps the mark", "        self._rung = False\n        while", "        while"),
         ("an answer wakes one", "while self._woken:\n", "if self._woken:\n"),
         (
@@ -66,13 +70,8 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("an async pull gives what expired", "if message.expires > now:", "if True:"),
         ("an async pull does not expire", "            queue._expire_leased(self, message)\n", ""),
-        ("an async ack does not count", _ACK, _ACK.replace(", queue._acked", "")),
-        ("an async ack keeps the permit", "queue._leave, queue._places", "slice, queue._places"),
-        (
-            "an async ack counts first",
-            _ACK,
-            _ACK.replace("places, map(", "places, queue._acked, map(").replace("), queue._acked))", ")))"),
-        ),
+        ("an async ack does not count", _ACK, "queue._unlease(self)"),
+        ("an async ack counts first", _ACK, "next(zip(queue._ack, map(queue._unlease, (self,))))"),
         (
             "an async ack does not rouse who pushes",
             "        if queue._pushers:\n            rouse(queue._pushers)\n",

@@ -2,7 +2,7 @@
 
 _ENTER_FAST = "next(map(self._announce, self._here, map(self._insert, self._permits, (message,)), self._accepted))"
 _ENTER = "next(map(self._announce, self._here, map(self._insert, permits, (message,)), self._accepted))"
-_ACK = "next(map(self._leave, self._places, map(self._unlease, (delivery,)), self._acked))"
+_ACK = "next(zip(map(self._unlease, (delivery,)), self._ack))"
 _CLOSED = "raise self._closed_error()\n"
 
 PATCHES: dict[str, list[tuple[str, str, str]]] = {
@@ -179,12 +179,11 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
             "        if self._pushers:\n            rouse(self._pushers)\n        return message",
             "        return message",
         ),
-        ("ack does not count", _ACK, _ACK.replace(", self._acked", "")),
-        ("ack keeps the permit", _ACK, "next(zip(map(self._unlease, (delivery,)), self._acked))"),
+        ("ack does not count", _ACK, "self._unlease(delivery)"),
         (
             "ack counts first",
             _ACK,
-            "next(map(self._leave, self._places, self._acked, map(self._unlease, (delivery,))))",
+            "next(zip(self._ack, map(self._unlease, (delivery,))))",
         ),
         (
             "ack in two steps: settle, count",
