@@ -319,6 +319,7 @@ class Held(MemoryStore):
     """A store whose numbers cannot be read until `let_go` is set."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.let_go = threading.Event()
 
     def queue(self, *arguments: Any) -> Any:

@@ -8,7 +8,6 @@ import pytest
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.direct import DirectDelivery
-from lightbroker.aio.threaded import ThreadedStore
 from tests.adversary import cancel_storm
 from tests.adversary.total_queue import switching_every
 from tests.stores import STORES
@@ -51,9 +50,3 @@ def test_it_notices_a_message_that_is_taken_before_the_last_await(monkeypatch: p
     monkeypatch.setattr(cancel_storm, "PATIENCE", 0.5)
     monkeypatch.setattr(DirectDelivery, "__await__", take_and_wait)
     assert cancel_storm.run(1_000, each=100)["lost"]
-
-
-def test_it_notices_a_lease_that_is_not_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancel_storm, "PATIENCE", 0.5)
-    monkeypatch.setattr(ThreadedStore, "_release", staticmethod(lambda deliveries: None))
-    assert cancel_storm.run_over("sqlite", 1_000, each=100)["lost"]
