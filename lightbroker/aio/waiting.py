@@ -118,20 +118,23 @@ async def attempt(sleepers: Sleepers, step: Callable[[], Awaitable[T]], timeout:
     hang_up = sleepers.append
     while True:
         waiter = Waiter(sleepers)
-        leaving = True
+        served = False  # whether the wake, if there was one, was of use
         try:
             hang_up(waiter)  # before the step, so that what comes after it is not missed
-            try:
+            with suppress(Empty):
                 return await step()
-            except Empty:
-                if until is not None and loop.time() >= until:
-                    raise
             await waiter.wait(until)
-            leaving = False
+            result = await step()
+            served = True
+            return result
+        except Empty:
+            if until is not None and loop.time() >= until:
+                raise
+            served = True
         finally:
             try:
                 sleepers.remove(waiter)
             except ValueError:
-                if leaving:  # somebody was sent to us in vain: send him on
+                if not served:  # somebody was sent to us in vain: send him on
                     rouse(sleepers)
         hang_up = sleepers.appendleft

@@ -27,14 +27,18 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         (
             "a coroutine hangs up too late",
             "            hang_up(waiter)  # before the step, so that what comes after it is not missed\n"
-            "            try:\n                return await step()\n            except Empty:\n",
-            "            try:\n                return await step()\n            except Empty:\n"
-            "                hang_up(waiter)\n",
+            "            with suppress(Empty):\n                return await step()\n",
+            "            with suppress(Empty):\n                return await step()\n            hang_up(waiter)\n",
         ),
         (
             "a wake is not handed on",
-            "                if leaving:  # somebody was sent to us in vain: send him on\n                    rouse(sleepers)",
+            "                if not served:  # somebody was sent to us in vain: send him on\n                    rouse(sleepers)",
             "                pass",
+        ),
+        (
+            "every wake is handed on",
+            "            result = await step()\n            served = True\n",
+            "            result = await step()\n",
         ),
         ("who was woken in vain goes to the back", "        hang_up = sleepers.appendleft\n", ""),
         ("a time-out is forgotten", "if until is not None and loop.time() >= until:", "if False:"),
