@@ -44,7 +44,7 @@ def checkout(revision: str) -> Iterator[Path]:
         raise ValueError(f"{revision}: {found.stderr.decode(errors='replace').strip()}")
     with tempfile.TemporaryDirectory(prefix="lightbroker-") as folder:
         with tarfile.open(fileobj=io.BytesIO(found.stdout)) as archive:
-            archive.extractall(folder)
+            archive.extractall(folder, filter="data")
         yield Path(folder)
 
 
