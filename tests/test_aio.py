@@ -267,7 +267,7 @@ async def test_a_thousand_waiters_are_served_in_order_with_one_wake_for_each_mes
         await asyncio.gather(*tasks)
         pushing.result()
         assert served == [(number, str(number)) for number in range(waiters)]
-        assert len(woken) == waiters
+        assert waiters <= len(woken) < 1.1 * waiters  # more only where a wake met one who was on his way already
 
 
 async def test_a_pull_that_is_cancelled_once_it_was_woken_hands_its_wake_on() -> None:
@@ -394,13 +394,13 @@ def test_a_loop_that_was_closed_takes_no_wake_from_others() -> None:
 
     async def leave_waiting() -> list["asyncio.Task[AsyncDelivery]"]:
         twin = await AsyncBroker(broker).queue("q")
-        tasks = [asyncio.create_task(twin.pull()) for _ in range(3)]
-        await hung(twin, 3)
+        tasks = [asyncio.create_task(twin.pull()) for _ in range(500)]
+        await hung(twin, 500)
         return tasks
 
     tasks = loop.run_until_complete(leave_waiting())
     waiting = Call(queue.pull, PATIENCE)
-    wait_until(lambda: len(sleepers) == 4)
+    wait_until(lambda: len(sleepers) == 501)
     loop.close()
     queue.push("a")
     assert waiting.result().message.text == "a"
@@ -450,3 +450,15 @@ def test_a_broker_that_does_io_is_opened_in_a_thread_when_it_is_used(tmp_path: A
     asyncio.run(use())
     with pytest.raises(ValueError, match="no store"):
         asyncio.run(AsyncBroker("nonsense://").push("q", b""))
+
+
+async def test_a_push_that_meets_the_close_leaves_the_word_for_the_next() -> None:
+    with Broker() as shared:
+        queue: Any = await AsyncBroker(shared).queue("q", capacity=1)
+        pool = queue.threads.store._pool
+        permit = pool.get()
+        pool.put(None)  # as `refuse` does, at the moment between the look whether it did and the step
+        with pytest.raises(QueueClosed):
+            await queue.push(b"a")
+        assert pool.get_nowait() is None
+        pool.put(permit)

@@ -95,6 +95,14 @@ class Waiter:
         if not self._future.done():
             self._future.set_result(None)
 
+    def leave(self) -> bool:
+        """Take it off the list; whether somebody has done so, and it was or is just being released."""
+        try:
+            self.sleepers.remove(self)
+        except ValueError:
+            return True
+        return False
+
     async def wait(self, until: float | None) -> None:
         """Return when released, or at `until` by the loop's clock."""
         if until is None:
@@ -116,25 +124,23 @@ async def attempt(sleepers: Sleepers, step: Callable[[], Awaitable[T]], timeout:
     loop = asyncio.get_running_loop()
     until = None if timeout is None else loop.time() + timeout
     hang_up = sleepers.append
-    while True:
-        waiter = Waiter(sleepers)
-        served = False  # whether the wake, if there was one, was of use
-        try:
+    sent = False  # whether we were sent to try and have not yet
+    waiter = Waiter(sleepers)
+    try:
+        while True:
             hang_up(waiter)  # before the step, so that what comes after it is not missed
-            with suppress(Empty):
-                return await step()
-            await waiter.wait(until)
-            result = await step()
-            served = True
-            return result
-        except Empty:
-            if until is not None and loop.time() >= until:
-                raise
-            served = True
-        finally:
             try:
-                sleepers.remove(waiter)
-            except ValueError:
-                if not served:  # somebody was sent to us in vain: send him on
-                    rouse(sleepers)
-        hang_up = sleepers.appendleft
+                result = await step()
+                sent = False
+                return result
+            except Empty:
+                sent = False
+                if until is not None and loop.time() >= until:
+                    raise
+            await waiter.wait(until)
+            sent = waiter.leave()
+            waiter, hang_up = Waiter(sleepers), sleepers.appendleft
+    finally:
+        for in_vain in (waiter.leave(), sent):
+            if in_vain:  # there is one more that could go on
+                rouse(sleepers)

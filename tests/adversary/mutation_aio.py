@@ -27,20 +27,24 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         (
             "a coroutine hangs up too late",
             "            hang_up(waiter)  # before the step, so that what comes after it is not missed\n"
-            "            with suppress(Empty):\n                return await step()\n",
-            "            with suppress(Empty):\n                return await step()\n            hang_up(waiter)\n",
+            "            try:\n                result = await step()\n                sent = False\n"
+            "                return result\n            except Empty:\n",
+            "            try:\n                result = await step()\n                sent = False\n"
+            "                return result\n            except Empty:\n                hang_up(waiter)\n",
         ),
+        ("a wake is not handed on", "in (waiter.leave(), sent):", "in (waiter.leave() and False, sent):"),
+        ("a wake is not handed on by a step that failed", "in (waiter.leave(), sent):", "in (waiter.leave(), False):"),
         (
-            "a wake is not handed on",
-            "                if not served:  # somebody was sent to us in vain: send him on\n                    rouse(sleepers)",
-            "                pass",
+            "a wake of use is handed on",
+            "                sent = False\n                return",
+            "                return",
         ),
+        ("a wake in vain is handed on", "                sent = False\n                if", "                if"),
         (
-            "every wake is handed on",
-            "            result = await step()\n            served = True\n",
-            "            result = await step()\n",
+            "who was woken in vain goes to the back",
+            "Waiter(sleepers), sleepers.appendleft",
+            "Waiter(sleepers), sleepers.append",
         ),
-        ("who was woken in vain goes to the back", "        hang_up = sleepers.appendleft\n", ""),
         ("a time-out is forgotten", "if until is not None and loop.time() >= until:", "if False:"),
     ],
     "aio/direct.py": [
