@@ -78,7 +78,7 @@ def test_the_command_measures_prints_and_writes(
     path = tmp_path / "async.json"
     assert main(["--async", "--quick", "--repetitions", "1", "--only", "async_cycle", "--out", str(path)]) == 0
     text = capsys.readouterr().out
-    assert "Push, pull and ack in one event loop" in text
+    assert "Push, pull and ack" in text
     assert "From a thread" not in text
     assert {run.config.scenario for run in Bench.read(path).runs} == {"async_cycle"}
 
