@@ -462,3 +462,40 @@ async def test_a_push_that_meets_the_close_leaves_the_word_for_the_next() -> Non
             await queue.push(b"a")
         assert pool.get_nowait() is None
         pool.put(permit)
+
+
+async def test_a_late_ack_raises_and_counts_nothing(clock: ManualClock) -> None:
+    async with AsyncBroker(clock=clock) as broker:
+        queue = await broker.queue("q", capacity=1, retry=Retry(base=0.0))
+        await queue.push("a")
+        delivery = await queue.pull()
+        clock.advance(30.0)
+        with pytest.raises(LeaseLost):
+            await delivery.ack()
+        await broker.check()
+        assert counts(queue.threads) == {"accepted": 1, "ready": 1, "retried": 1}
+
+
+async def test_a_block_whose_lease_is_over_raises_its_own_error_or_says_that_the_ack_was_late(
+    clock: ManualClock,
+) -> None:
+    async with AsyncBroker(clock=clock) as broker:
+        await broker.push("q", "a")
+        with pytest.raises(ZeroDivisionError):
+            async with broker.pull("q"):
+                clock.advance(30.0)
+                _ = 1 / 0
+        clock.advance(30.0)
+        with pytest.raises(LeaseLost):
+            async with broker.pull("q"):
+                clock.advance(30.0)
+
+
+async def test_a_message_that_has_expired_is_not_delivered_before_the_alarm_has_rung(clock: ManualClock) -> None:
+    async with AsyncBroker(clock=clock) as broker:
+        queue = await broker.queue("q")
+        await queue.push("expires", ttl=1.0)
+        await queue.push("stays")
+        clock._now += 2.0  # without the alarms
+        assert (await queue.pull()).message.text == "stays"
+        assert counts(queue.threads) == {"accepted": 2, "expired": 1, "leased": 1}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightbroker import Broker, QueueClosed, StoreError
+from lightbroker import Broker, Overflow, QueueClosed, QueueFull, StoreError
 from lightbroker.aio import AsyncBroker, AsyncQueue
 from tests.support import MOMENT, PATIENCE, counts
 
@@ -142,18 +142,41 @@ async def test_a_pull_that_is_cancelled_when_it_has_a_message_gives_it_back(path
         assert (await queue.pull(PATIENCE)).message.attempts == 1
 
 
-async def test_an_ack_that_is_cancelled_is_done_all_the_same(path: Path) -> None:
+@pytest.mark.parametrize("begun", [True, False])
+async def test_an_ack_that_is_cancelled_is_done_all_the_same(path: Path, begun: bool) -> None:
     async with opened(path) as queue:
         await queue.push("a")
         delivery = await queue.pull()
         with busy(path):
+            before = None if begun else asyncio.create_task(queue.push("b"))
+            await asyncio.sleep(MOMENT)
             ack = asyncio.ensure_future(delivery.ack())
             await asyncio.sleep(MOMENT)
             ack.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await ack
+        if before is not None:
+            await before
         await queue.stats()  # behind it, in the same thread
-        assert counts(queue.threads) == {"accepted": 1, "acked": 1}
+        assert counts(queue.threads)["acked"] == 1
+
+
+async def test_a_policy_that_does_not_wait_does_not_wait(path: Path) -> None:
+    async with AsyncBroker(f"sqlite:///{path}") as broker:
+        queue = await broker.queue("q", capacity=1, overflow=Overflow.REJECT)
+        await queue.push("a")
+        with pytest.raises(QueueFull):
+            await asyncio.wait_for(queue.push("b"), PATIENCE)
+        assert counts(queue.threads) == {"ready": 1, "accepted": 1, "refused": 1}
+
+
+async def test_an_extended_lease_tells_its_new_deadline(path: Path) -> None:
+    async with opened(path) as queue:
+        await queue.push("a")
+        delivery = await queue.pull()
+        before = delivery.deadline
+        await delivery.extend(1000.0)
+        assert delivery.deadline > before + 900.0
 
 
 async def test_closing_waits_for_what_is_under_way(path: Path) -> None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lightbroker import Broker, LeaseLost, ManualClock, Message, QueueClosed, Retry
+from lightbroker import Broker, ManualClock, Message, QueueClosed, Retry
 from lightbroker.aio import AsyncBroker
 from tests.support import MOMENT, PATIENCE, Call, counts
 
@@ -338,13 +338,3 @@ async def test_a_worker_of_threads_says_what_to_use_for_an_async_handler() -> No
 
     with Broker() as broker, pytest.raises(TypeError, match="AsyncBroker"):
         broker.workers("q", handle)
-
-
-async def test_a_late_ack_raises_where_it_is_awaited() -> None:
-    clock = ManualClock()
-    async with AsyncBroker(clock=clock) as broker:
-        await broker.push("q", "a")
-        delivery = await broker.pull("q")
-        clock.advance(30.0)
-        with pytest.raises(LeaseLost):
-            await delivery.ack()

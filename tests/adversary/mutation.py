@@ -28,6 +28,7 @@ FULL = (
     *("tests/adversary/test_schedule.py", "tests/adversary/test_interrupt.py", "tests/adversary/test_stdlib_oracle.py"),
     *("tests/adversary/test_total_queue.py", "tests/adversary/test_model.py", "tests/storage/test_memory.py"),
     *("tests/storage/test_waiting.py", "tests/test_aio.py", "tests/test_aio_io.py", "tests/test_aio_topic.py"),
+    "tests/adversary/test_aio_interrupt.py",
     *("tests/test_aio_waiting.py", "tests/test_aio_worker.py", "tests/adversary/test_cancel_storm.py"),
 )
 # Other stores, and tests of the tests.
