@@ -18,7 +18,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from lightbroker.errors import BrokerError, QueueClosed, StoreError
 
 APPLICATION_ID = 0x4C426B72  # "LBkr", in the header of the file
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _PATIENCE = 60.0  # seconds for which another process may keep the write lock
 _PAUSE = 0.0005, 0.01  # seconds between two looks whether it is free, at first and at most
 _CHECKPOINT = 4000  # pages in the log before they are copied to the file: 16 MiB
