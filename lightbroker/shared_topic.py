@@ -8,7 +8,7 @@ from lightbroker.message import Message
 from lightbroker.policy import QueueOptions
 from lightbroker.queue import Queue
 from lightbroker.storage.base import SharedStore
-from lightbroker.storage.memory import MemoryQueue
+from lightbroker.storage.memory import MemoryQueue, offer
 from lightbroker.topic import Subscription, Topics
 
 
@@ -67,7 +67,7 @@ class SharedTopics(Topics):
         else:
             topic = message.headers["topic"]
             buffers, _ = self._routes.get(topic) or self._route(topic)
-        self._store.offer(message, buffers)
+        offer(message, buffers)
 
     def _buffers(self, groups: Sequence[tuple[str, str]]) -> tuple[MemoryQueue, ...]:
         with self._lock:

@@ -16,7 +16,7 @@ from lightbroker.message import Message, check_headers, encode
 from lightbroker.pattern import MOST_ROUTES, Patterns, check_topic
 from lightbroker.policy import QueueOptions
 from lightbroker.queue import Queue, check_timeout
-from lightbroker.storage.memory import MemoryQueue, MemoryStore
+from lightbroker.storage.memory import MemoryQueue, offer
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,6 @@ class Topics:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._store = MemoryStore()
-        self.offer: Callable[[Message, Sequence[MemoryQueue]], int] = self._store.offer
         self._clock = clock
         self._lock = threading.Lock()
         self._groups: dict[tuple[str, str | int], _Group] = {}
@@ -143,7 +141,7 @@ class Topics:
         with self._lock:
             shared = self._groups.get(key)
             if shared is None:
-                buffer = self._store.queue(f"{pattern}#{key[1]}", options, self._clock, None)
+                buffer = MemoryQueue(f"{pattern}#{key[1]}", options, self._clock)
                 shared = self._groups[key] = _Group(options, buffer)
                 self._changed()
             elif shared.options != options:
@@ -161,7 +159,7 @@ class Topics:
     def publish(self, topic: str, body: object, headers: Mapping[str, str] | None) -> int:
         """Offer one message to every match; how many took it. The header `topic` names where it was published."""
         message, copies, buffers, queues = self.address(topic, body, headers)
-        copies += self.offer(message, buffers)
+        copies += offer(message, buffers)
         for queue in queues:
             with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
                 copies += queue.push(message.body, headers=message.headers) is not None

@@ -1,5 +1,7 @@
 """Publish and subscribe: who gets what, and that nobody slows the others."""
 
+import gc
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -355,6 +357,26 @@ def test_a_publish_that_makes_no_sense_reaches_nobody(broker: Broker) -> None:
         with pytest.raises(error, match="timeout"):
             subscription.get(timeout=timeout)  # type: ignore[arg-type]
     assert read(subscription) == []
+
+
+@pytest.mark.parametrize("group", [None, "g"])
+def test_a_subscriber_that_left_takes_no_memory(broker: Broker, group: str | None) -> None:
+    def come_and_go(times: int) -> None:
+        for _ in range(times):
+            broker.subscribe("a.*", capacity=1, group=group).close()
+
+    come_and_go(100)
+    tracemalloc.start()
+    try:
+        come_and_go(100)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        come_and_go(1000)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 20 * 1000  # bytes; an entry in a dict alone takes more
 
 
 def test_more_topics_than_are_remembered_find_their_subscribers(broker: Broker) -> None:

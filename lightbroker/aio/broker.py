@@ -24,6 +24,7 @@ from lightbroker.message import Message, Transition
 from lightbroker.policy import Overflow, QueueOptions, Retry
 from lightbroker.queue import Queue, check_push, check_timeout
 from lightbroker.shared_topic import SharedTopics
+from lightbroker.storage import memory
 from lightbroker.storage.base import SharedStore, Store, Waitable
 from lightbroker.storage.memory import MemoryQueue, MemoryStore
 
@@ -172,7 +173,7 @@ class AsyncBroker:
             message, copies, buffers, queues = await self._desk.call(topics.address, topic, body, headers)
         else:
             message, copies, buffers, queues = topics.address(topic, body, headers)
-        copies += topics.offer(message, [buffer for buffer in buffers if not buffer.blocks])
+        copies += memory.offer(message, [buffer for buffer in buffers if not buffer.blocks])
         for buffer in buffers:
             if buffer.blocks:
                 copies += await offer(message, buffer)

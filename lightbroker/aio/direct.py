@@ -1,6 +1,6 @@
 """The hot path over a plain queue in memory, which is not traced and gives its messages no TTL.
 
-Push, pull and ack make the very step of their namesakes in `MemoryQueue`, as `MemoryStore.offer` does, but without the
+Push, pull and ack make the very step of their namesakes in `MemoryQueue`, as `memory.offer` does, but without the
 calls in between, which cost a quarter of their time. Whatever is out of the ordinary goes the long way of every store.
 """
 

@@ -32,43 +32,48 @@ class MemoryStore:
 
     def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> "MemoryQueue":
         """Open an empty queue; raises ValueError for a capacity above 10 million."""
-        if options.capacity is not None and options.capacity > _MOST_PLACES:
-            raise ValueError(f"capacity must be at most {_MOST_PLACES} in memory, or None, not {options.capacity}")
+        queue = MemoryQueue(name, options, clock, note)
         self._declared[name] = options
-        return MemoryQueue(name, options, clock, note)
+        return queue
 
     def declared(self) -> dict[str, QueueOptions]:
         """The queues that were opened."""
         return dict(self._declared)
 
-    def offer(self, message: Message, queues: "Sequence[MemoryQueue]") -> int:
-        """Push to each of `queues`, whatever the others do; how many took it."""
-        taken = 0
-        for queue in queues:
-            try:
-                # The step of `MemoryQueue.push`, without its call: a copy for a hundred subscribers costs a third less.
-                entering = map(queue._insert, queue._permits, (message,))
-                next(map(queue._announce, queue._here, entering, queue._accepted))
-                if queue._pullers:
-                    rouse(queue._pullers)
-                taken += 1
-            except Empty:
-                with suppress(QueueFull, QueueClosed):
-                    taken += queue.push(message, None, 0.0)
-            except TypeError:  # a None among the permits, which the next who waits needs too
-                queue._push_woken()
-        return taken
-
     def close(self) -> None:
         """Nothing to give up."""
 
 
+def offer(message: Message, queues: "Sequence[MemoryQueue]") -> int:
+    """Push to each of `queues`, whatever the others do; how many took it."""
+    taken = 0
+    for queue in queues:
+        try:
+            # The step of `MemoryQueue.push`, without its call: a copy for a hundred subscribers costs a third less.
+            entering = map(queue._insert, queue._permits, (message,))
+            next(map(queue._announce, queue._here, entering, queue._accepted))
+            if queue._pullers:
+                rouse(queue._pullers)
+            taken += 1
+        except Empty:
+            with suppress(QueueFull, QueueClosed):
+                taken += queue.push(message, None, 0.0)
+        except TypeError:  # a None among the permits, which the next who waits needs too
+            queue._push_woken()
+    return taken
+
+
 class MemoryQueue(SlowPaths):
-    """See `QueueStore` and `Waitable` for what each method promises; `kind` is the class of the deliveries to make."""
+    """See `QueueStore` and `Waitable` for what each method promises; `kind` is the class of the deliveries to make.
+
+    Raises ValueError for a capacity above 10 million.
+    """
 
     __slots__ = ("_lease_seconds",)
 
     def __init__(self, name: str, options: QueueOptions, clock: Clock, note: Note | None = None) -> None:
+        if options.capacity is not None and options.capacity > _MOST_PLACES:
+            raise ValueError(f"capacity must be at most {_MOST_PLACES} in memory, or None, not {options.capacity}")
         super().__init__(name, options, clock, note)
         self._lease_seconds = options.lease
 

@@ -68,7 +68,7 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
             "            self._push_woken()\n            shut_out",
             "            shut_out",
         ),
-        ("offer keeps the word that it is closed", "                queue._push_woken()\n", "                pass\n"),
+        ("offer keeps the word that it is closed", "            queue._push_woken()\n", "            pass\n"),
         (
             "push_now waits",
             "self._enter(message, self._permits_now, delay)\n        except TypeError",
@@ -216,7 +216,7 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
             "next(map(queue._announce, queue._here, entering, queue._accepted))",
             "next(map(queue._announce, queue._here, entering))",
         ),
-        ("offer rouses nobody", "                if queue._pullers:\n                    rouse(queue._pullers)\n", ""),
+        ("offer rouses nobody", "            if queue._pullers:\n                rouse(queue._pullers)\n", ""),
         ("offer ends at a full or closed buffer", "with suppress(QueueFull, QueueClosed):", "with suppress():"),
     ],
     "storage/steps.py": [
