@@ -88,7 +88,7 @@ class Broker:
         self._queues: dict[str, Queue] = {}
         self._pools: list[WorkerPool] = []
         if isinstance(self._store, SharedStore):
-            self._topics: Topics = SharedTopics(self.clock, self._store, self._open_bound)
+            self._topics: Topics = SharedTopics(self.clock, self._store, self._open)
         else:
             self._topics = Topics(self.clock)
         self._lock = threading.Lock()
@@ -134,9 +134,6 @@ class Broker:
                 queue = Queue(name, options, self.clock, self._store.queue(name, options, self.clock, note))
                 self._queues[name] = queue
             return queue
-
-    def _open_bound(self, name: str, options: QueueOptions) -> Queue:
-        return self._known(name) or self._open(name, options)
 
     def _known(self, name: str) -> Queue | None:
         try:

@@ -22,9 +22,8 @@ class Health:
         self._broker = broker
         self._patience = None if stalled_after is None else check_number("stalled_after", stalled_after, above=True)
         self._born = broker.clock.monotonic()
-        self._idle: dict[
-            str, tuple[float, tuple[int, int]]
-        ] = {}  # since when each queue that has work shows no progress
+        # Since when each queue that has work shows no progress, and how far it was then.
+        self._idle: dict[str, tuple[float, tuple[int, int]]] = {}
         self._lock = threading.Lock()  # over `_idle` alone, never while the store is read
 
     def report(self) -> dict[str, Any]:

@@ -66,13 +66,14 @@ class Queue:
         Returns its id, or None if the overflow policy dropped it. Raises QueueFull, QueueClosed, or ValueError and
         TypeError for an argument that makes no sense; then nothing was accepted.
         """
-        if type(body) is not bytes or len(body) > MAX_BODY:
-            body = encode(body)
-        id = f"{self._prefix}{next(self._numbers)}"
         if timeout is None and ttl is None and self._ttl is None and headers is None and delay == 0.0:
+            # What `form` would do, without its call: it is the hot path.
+            if type(body) is not bytes or len(body) > MAX_BODY:
+                body = encode(body)
+            id = f"{self._prefix}{next(self._numbers)}"
             return id if self.store.push(Message(id, body, self._time()), None, 0.0) else None
-        message = Message(id, body, self._time(), 1, check_headers(headers), self._expiry(ttl))
-        return id if self.store.push(message, check_timeout(timeout), check_number("delay", delay)) else None
+        message = self.form(body, ttl, headers)
+        return message.id if self.store.push(message, check_timeout(timeout), check_number("delay", delay)) else None
 
     def form(self, body: object, ttl: float | None, headers: Mapping[str, str] | None) -> Message:
         """The message that `push` would hand to the store."""

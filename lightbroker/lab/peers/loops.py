@@ -8,7 +8,7 @@ from typing import Any
 from lightbroker import Broker
 from lightbroker.aio import AsyncBroker
 from lightbroker.lab.peers.base import Peer, Promises, Record
-from lightbroker.lab.peers.standard import LightBroker
+from lightbroker.lab.peers.standard import LightBroker, consume
 
 
 class LoopPeer(Peer):
@@ -89,15 +89,7 @@ class LightLoop(LoopPeer):
 
     def receive_in_thread(self, record: Record) -> None:
         """pull, ack."""
-        pull = self._queue.pull
-        while True:
-            delivery = pull()
-            body = delivery.message.body
-            if not body:
-                delivery.ack()
-                return
-            record(body)
-            delivery.ack()
+        consume(self._queue, record)
 
     def acked(self, sent: int) -> int:
         """The broker's own count."""

@@ -3,7 +3,7 @@
 import queue
 from collections.abc import Sequence
 
-from lightbroker import Broker
+from lightbroker import Broker, Queue
 from lightbroker.lab.peers.base import Peer, Promises, Record, System
 
 
@@ -49,6 +49,19 @@ class BrokerPeer(Peer):
         self.broker.close(drain=False)
 
 
+def consume(queue: Queue, record: Record) -> None:
+    """Pull, record and ack until STOP, which is acked too."""
+    pull = queue.pull
+    while True:
+        delivery = pull()
+        body = delivery.message.body
+        if not body:
+            delivery.ack()
+            return
+        record(body)
+        delivery.ack()
+
+
 class LightBroker(BrokerPeer, System):
     """A queue of an in-memory `Broker`."""
 
@@ -69,15 +82,7 @@ class LightBroker(BrokerPeer, System):
 
     def consume(self, record: Record) -> None:
         """pull, ack."""
-        pull = self.queue.pull
-        while True:
-            delivery = pull()
-            body = delivery.message.body
-            if not body:
-                delivery.ack()
-                return
-            record(body)
-            delivery.ack()
+        consume(self.queue, record)
 
 
 class QueueQueue(System):
