@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from lightbroker import Broker, Message, Overflow, QueueFull, Retry
+from lightbroker.lab.process import resident
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = 200
@@ -79,7 +80,13 @@ def carry(seconds: float, rate: int, kept: list[Message] | None) -> dict[str, An
                     broker.publish("soak.head", body)
                 sent = number + 1
             if taken < SAMPLES and passed >= taken * seconds / SAMPLES:
-                samples[taken] = passed, _resident(), _traced(), threading.active_count(), len(os.listdir("/dev/fd"))
+                samples[taken] = (
+                    passed,
+                    resident() or 0,
+                    _traced(),
+                    threading.active_count(),
+                    len(os.listdir("/dev/fd")),
+                )
                 taken += 1
             time.sleep(0.001)
     broker.check()
@@ -105,13 +112,6 @@ def carry(seconds: float, rate: int, kept: list[Message] | None) -> dict[str, An
 def _traced() -> int:
     gc.collect()  # or the cycles of tracebacks, which come and go, are most of what is seen
     return tracemalloc.get_traced_memory()[0]
-
-
-def _resident() -> int:
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:  # only Linux tells it
-        return 0
 
 
 def slope(times: Any, values: Any, resolution: float = 0.0) -> tuple[float, float]:

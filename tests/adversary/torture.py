@@ -35,6 +35,8 @@ from tests.adversary import (
 )
 
 RESULTS = Path(__file__).with_name("torture.json")
+COMPARED = "{calls:,} calls compared, {examples:,} examples"
+ACCOUNTED = "{messages:,} messages, {deliveries:,} deliveries, {lost} lost, {unexpected} unexpected"
 LEAST_CAUGHT = 0.95  # of the patches
 VERSION = ".".join(platform.python_version_tuple()[:2])
 
@@ -60,32 +62,32 @@ TORTURES: Mapping[str, Torture] = {
         partial(model_machine.run, 10_000, 100),
         partial(model_machine.run, 100, 50),
         (),  # it raises
-        "{calls:,} calls compared, {examples:,} examples",
+        COMPARED,
     ),
     "topics": Torture(
         partial(topic_model.run, 10_000, 100),
         partial(topic_model.run, 100, 50),
         (),
-        "{calls:,} calls compared, {examples:,} examples",
+        COMPARED,
     ),
     "total_queue": Torture(
         partial(total_queue.run, 10_000_000),
         partial(total_queue.run, 100_000, epoch=50_000),
         ("violations",),
-        "{messages:,} messages, {deliveries:,} deliveries, {lost} lost, {unexpected} unexpected",
+        ACCOUNTED,
     ),
     "total_queue_switching": Torture(
         partial(total_queue.run, 1_000_000, switch_interval=1e-6),
         partial(total_queue.run, 20_000, epoch=10_000, switch_interval=1e-6),
         ("violations",),
-        "{messages:,} messages, {deliveries:,} deliveries, {lost} lost, {unexpected} unexpected",
+        ACCOUNTED,
     ),
     **{
         f"model_{store}": Torture(
             partial(model_machine.run_over, store, 2_000, 100),
             partial(model_machine.run_over, store, 20, 50),
             (),
-            "{calls:,} calls compared, {examples:,} examples",
+            COMPARED,
         )
         for store in ("sqlite", "redis")
     },
@@ -94,7 +96,7 @@ TORTURES: Mapping[str, Torture] = {
             partial(total_queue.run_over, store, 1_000_000, epoch=50_000),
             partial(total_queue.run_over, store, 5_000, epoch=5_000),
             ("violations",),
-            "{messages:,} messages, {deliveries:,} deliveries, {lost} lost, {unexpected} unexpected",
+            ACCOUNTED,
         )
         for store in ("sqlite", "redis")
     },
@@ -102,7 +104,7 @@ TORTURES: Mapping[str, Torture] = {
         partial(total_queue.run_through_a_loop, 500_000, epoch=50_000),
         partial(total_queue.run_through_a_loop, 10_000, epoch=5_000),
         ("violations",),
-        "{messages:,} messages, {deliveries:,} deliveries, {lost} lost, {unexpected} unexpected",
+        ACCOUNTED,
     ),
     "cancel_storm": Torture(
         partial(cancel_storm.run, 100_000),

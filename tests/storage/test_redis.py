@@ -484,40 +484,6 @@ def test_a_call_that_was_lost_with_its_reply_wakes_who_waits(make_broker: Make, 
 # Several brokers
 
 
-def test_two_brokers_share_capacity_and_counts(make_broker: Make) -> None:
-    here, there = (_queue(make_broker(), capacity=2) for _ in range(2))
-    here.push("1")
-    there.push("2")
-    with pytest.raises(QueueFull):
-        here.push("3", timeout=0)
-    assert counts(here) == counts(there) == {"ready": 2, "refused": 1, "accepted": 2}
-    assert drain(there) == ["1", "2"]
-    assert counts(here) == {"acked": 2, "refused": 1, "accepted": 2}
-
-
-def test_a_lease_that_another_broker_ended_is_lost(make_broker: Make, store_url: str, clock: ManualClock) -> None:
-    here = _queue(make_broker(), lease=30.0)
-    with Broker(store_url, clock=ManualClock(1000.0)) as other:
-        there = _queue(other, lease=30.0)
-        here.push("work")
-        delivery = there.pull(timeout=0)
-        clock.advance(30.0)
-        with here.pull(timeout=0) as message:
-            assert message.attempts == 2
-        with pytest.raises(LeaseLost):
-            delivery.ack()
-    assert counts(here) == {"acked": 1, "retried": 1, "accepted": 1}
-
-
-def test_a_lease_of_another_broker_settles_nothing(make_broker: Make) -> None:
-    here, there = (_queue(make_broker()) for _ in range(2))
-    here.push("work")
-    delivery = here.pull(timeout=0)
-    with pytest.raises(LeaseLost):
-        there.ack_many([delivery])
-    delivery.ack()
-
-
 def test_times_are_those_of_the_server(store_url: str, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def now() -> int:
         seconds, micros = client.time()

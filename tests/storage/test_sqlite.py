@@ -19,12 +19,10 @@ import pytest
 from lightbroker import (
     Broker,
     DeadLetter,
-    LeaseLost,
     ManualClock,
     Message,
     Overflow,
     Queue,
-    QueueFull,
     Retry,
     StoreError,
 )
@@ -296,17 +294,6 @@ def test_processes_may_make_the_file_at_the_same_time(tmp_path: Path) -> None:
             assert broker.queue("q").stats().accepted == 4
 
 
-def test_two_brokers_share_capacity_and_counts(make_broker: Make) -> None:
-    here, there = (_queue(make_broker(), capacity=2) for _ in range(2))
-    here.push("1")
-    there.push("2")
-    with pytest.raises(QueueFull):
-        here.push("3", timeout=0)
-    assert counts(here) == counts(there) == {"ready": 2, "refused": 1, "accepted": 2}
-    assert drain(there) == ["1", "2"]
-    assert counts(here) == {"acked": 2, "refused": 1, "accepted": 2}
-
-
 def test_the_bounds_of_a_queue_are_those_of_the_file(make_broker: Make) -> None:
     make_broker().queue("q", capacity=5, dead_capacity=None)
     with pytest.raises(ValueError, match=r"capacity=6 \(the file has 5\), dead_capacity=10000 \(the file has None\)"):
@@ -330,29 +317,6 @@ def test_the_ack_of_one_broker_makes_room_for_the_push_of_another(make_broker: M
     here.pull(timeout=0).ack()
     push.result()
     assert drain(here) == ["second"]
-
-
-def test_a_lease_that_another_broker_ended_is_lost(make_broker: Make, store_url: str, clock: ManualClock) -> None:
-    here = _queue(make_broker(), lease=30.0)
-    with Broker(store_url, clock=ManualClock(1000.0)) as other:
-        there = _queue(other, lease=30.0)
-        here.push("work")
-        delivery = there.pull(timeout=0)
-        clock.advance(30.0)
-        with here.pull(timeout=0) as message:
-            assert message.attempts == 2
-        with pytest.raises(LeaseLost):
-            delivery.ack()
-    assert counts(here) == {"acked": 1, "retried": 1, "accepted": 1}
-
-
-def test_a_lease_of_another_queue_or_broker_settles_nothing(make_broker: Make) -> None:
-    here, there = (_queue(make_broker()) for _ in range(2))
-    here.push("work")
-    delivery = here.pull(timeout=0)
-    with pytest.raises(LeaseLost):
-        there.ack_many([delivery])
-    delivery.ack()
 
 
 def test_a_busy_file_is_waited_for(path: Path, make_broker: Make) -> None:
