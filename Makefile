@@ -1,8 +1,10 @@
 # Every target creates .venv first and installs what it needs; PYTHON chooses the interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
+NOTEBOOKS ?= $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
-.PHONY: demo test torture bench bench-memory bench-peers bench-storage experiments figures lint zipapp dist clean
+.PHONY: demo test torture bench bench-memory bench-peers bench-storage experiments figures notebooks lab lint zipapp dist
+.PHONY: clean
 
 demo: .venv/ready  ## the block pipeline on the recorded chain
 	$(BIN)/lightbroker demo
@@ -35,6 +37,12 @@ experiments: .venv/ready  ## measure what the notebooks show, about 35 minutes; 
 
 figures: .venv/ready  ## draw every figure from figures/data, without measuring
 	$(BIN)/python -m lightbroker.lab.figures
+
+notebooks: .venv/ready  ## run every notebook at full scale and keep its outputs and figures; NOTEBOOKS chooses
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False $(NOTEBOOKS)
+
+lab: .venv/ready  ## JupyterLab at the index of the notebooks
+	$(BIN)/jupyter lab notebooks/README.md
 
 zipapp: .venv/ready  ## dist/lightbroker.pyz: one file that runs with nothing but Python
 	$(BIN)/python deploy/build_zipapp.py dist/lightbroker.pyz

@@ -34,7 +34,10 @@
     experiments.py    the questions of the measuring notebooks, and the runs that answer them
     campaign.py       `make experiments`: all of them, to go on with after an interruption
     plots/            the kinds of figure, in one style
+    drawings/         the figures that are committed: which plot, of what, and the finding as its title
     figures.py        `make figures`: each figure from its file of results
+    replay.py         threads that are switched where a script says so
+    page.py           a notebook's frame: its scale, its machine, its figures
 
-Needs numpy, scipy, matplotlib and rich: `pip install 'lightbroker[lab]'`; the peers need the extra "peers".
+Needs numpy, scipy, matplotlib and rich: `pip install 'lightbroker[lab]'`; the extras "peers" and "notebooks" have more.
 """

@@ -172,6 +172,30 @@ class Results:
             raise ValueError(f"{path} is not a file of experiment results: {error}") from error
 
 
+@dataclass(frozen=True)
+class Scene:
+    """What a notebook saw in the run that is committed, and on what; data: what its figure needs, by name."""
+
+    SCHEMA: ClassVar = "lightbroker-scene/1"
+
+    name: str
+    scale: str
+    machine: dict[str, Any]
+    data: dict[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Write JSON, through a file beside `path`; raises TypeError or ValueError for what JSON cannot hold."""
+        _replace(path, json.dumps({"schema": self.SCHEMA, **asdict(self)}, allow_nan=False) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "Scene":
+        """Read what `write` wrote. Raises ValueError that names the file if it holds anything else."""
+        try:
+            return cls(**_load(path, cls.SCHEMA))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{path} is not a file of a notebook's results: {error}") from error
+
+
 def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
@@ -180,8 +204,13 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _read(path: Path, schema: str) -> dict[str, Any]:
+    data = _load(path, schema)
+    return {**data, "runs": [Run.from_dict(run) for run in data["runs"]]}
+
+
+def _load(path: Path, schema: str) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(path.read_text())
     found = data.pop("schema")
     if found != schema:
         raise ValueError(f"its schema is {found!r}, not {schema!r}")
-    return {**data, "runs": [Run.from_dict(run) for run in data["runs"]]}
+    return data
