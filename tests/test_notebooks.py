@@ -20,7 +20,7 @@ LEAST_CHECKED = 5
 LEAST_CHECKED_SOLUTIONS = 1
 MOST_BYTES = 1_000_000
 NEEDED = ("## Predict before you run", "## What it costs", "## Interview questions", "## Exercises", "<details>")
-FIGURE = re.compile(r"page\.figure\(\s*\"([\w-]+)\"")
+FIGURE = re.compile(r"page\.(?:figure|committed)\(\s*\"([\w-]+)\"")
 A_MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|Users|work|tmp|usr|opt|var)/\w")
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from IPython.display import Image
 
 from lightbroker.lab import machine
+from lightbroker.lab.drawings.drawing import Drawing
 from lightbroker.lab.figures import DRAWINGS
 from lightbroker.lab.plots.frame import save
 from lightbroker.lab.results import Scene
@@ -31,6 +32,8 @@ class Page:
         self.scale = os.environ.get("LIGHTBROKER_SCALE", "full")
         if self.scale not in SCALES:
             raise ValueError(f"LIGHTBROKER_SCALE is {self.scale!r}, not {' or '.join(SCALES)}")
+        self._figures = Path.cwd().parent / "figures"
+        self.data = self._figures / "data"  #: the committed results
         self._machine = machine.describe()
         libraries: Any = self._machine["libraries"]
         print(f"LightBroker {libraries['lightbroker']}, {self._machine['python_build']} {self._machine['python']}")
@@ -46,14 +49,32 @@ class Page:
 
         data: what JSON can hold, by name. Raises ValueError for a name that no drawing has.
         """
-        drawing = next((each for each in DRAWINGS if each.name == name), None)
-        if drawing is None:
-            raise ValueError(f"no drawing is called {name!r}; lightbroker.lab.figures.DRAWINGS lists them")
+        drawing = _drawing(name)
         with TemporaryDirectory() as scratch:
-            folder = Path.cwd().parent / "figures" if self.scale == "full" else Path(scratch)
+            folder = self._figures if self.scale == "full" else Path(scratch)
             path = folder / "data" / f"{drawing.data}.json"
             Scene(drawing.data, self.scale, self._machine, data).write(path)
-            picture = folder / f"{name}.png"
             # Drawn from the file, as `make figures` does: what JSON does not keep cannot show.
-            save(drawing.draw(drawing.read(path)), picture)
-            return Image(data=picture.read_bytes())  # type: ignore[no-untyped-call]
+            return _draw(drawing, path, folder)
+
+    def committed(self, name: str) -> Image:
+        """The figure of that name, drawn from what is committed in `figures/data/`; measures and writes nothing.
+
+        Raises ValueError for a name that no drawing has, and FileNotFoundError if its data is not there.
+        """
+        drawing = _drawing(name)
+        with TemporaryDirectory() as scratch:
+            return _draw(drawing, self.data / f"{drawing.data}.json", Path(scratch))
+
+
+def _drawing(name: str) -> Drawing:
+    drawing = next((each for each in DRAWINGS if each.name == name), None)
+    if drawing is None:
+        raise ValueError(f"no drawing is called {name!r}; lightbroker.lab.figures.DRAWINGS lists them")
+    return drawing
+
+
+def _draw(drawing: Drawing, data: Path, folder: Path) -> Image:
+    picture = folder / f"{drawing.name}.png"
+    save(drawing.draw(drawing.read(data)), picture)
+    return Image(data=picture.read_bytes())  # type: ignore[no-untyped-call]

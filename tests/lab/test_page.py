@@ -50,6 +50,15 @@ def test_at_quick_scale_the_same_is_shown_and_nothing_is_written(home: Path, mon
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
 
 
+def test_a_committed_figure_is_drawn_from_its_data_and_nothing_is_written(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make("full", monkeypatch).figure("tower", heights=[1, 3])
+    (home / "tower.png").unlink()
+    assert make("full", monkeypatch).committed("tower").data == made.data
+    assert [path.name for path in home.rglob("*.*")] == ["blocks.json"]
+
+
 def test_the_scale_picks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make("full", monkeypatch).pick(full=10, quick=1) == 10
     assert make("quick", monkeypatch).pick(full=10, quick=1) == 1
@@ -66,6 +75,8 @@ def test_what_cannot_be_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) ->
         make("half", monkeypatch)
     with pytest.raises(ValueError, match="no drawing is called 'sky'"):
         make("quick", monkeypatch).figure("sky")
+    with pytest.raises(FileNotFoundError, match="blocks.json"):
+        make("quick", monkeypatch).committed("tower")
 
 
 def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
