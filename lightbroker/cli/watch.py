@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NODE = "LIGHTBROKER_NODE"  #: the environment variable for the node's address
 _LAST = 5.0  # seconds for which the source may take to end, before the process ends without it
 
 
@@ -41,12 +42,17 @@ def add(commands: Commands) -> None:
         "and SIGTERM drain: nothing more is pulled, what runs is finished, the rest stays in the store.",
         [
             "watch ws://localhost:8545",
-            "watch wss://node.example/KEY --store sqlite:///blocks.db --metrics 127.0.0.1:9100",
+            "watch --store sqlite:///blocks.db --metrics 127.0.0.1:9100",
             "watch ws://localhost:8545 --store sqlite:///blocks.db --handler myapp.blocks:handle --workers 8",
         ],
     )
     option = parser.add_argument
-    option("url", metavar="URL", help="the node's WebSocket address, ws:// or wss://")
+    option(
+        "url",
+        nargs="?",
+        metavar="URL",
+        help=f"the node's WebSocket address, ws:// or wss:// (default: ${NODE}, which keeps a key in it out of `ps`)",
+    )
     option(
         "--store",
         default="memory://",
@@ -107,10 +113,13 @@ def run(options: argparse.Namespace) -> int:
     """Watch until a signal comes, or the chain cannot be followed any more."""
     from lightbroker.watcher.live import LiveChain
 
+    url = options.url or os.environ.get(NODE)
+    if not url:
+        raise ValueError(f"no node is named: give its address, or set {NODE} to it")
     if options.handler is None:
         import_module("lightbroker.watcher.verify")  # now: without its library, nothing is to be begun
     handler = check_block if options.handler is None else _load(options.handler)
-    chain = LiveChain(options.url, start=options.start, slot=options.slot)
+    chain = LiveChain(url, start=options.start, slot=options.slot)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     failure: list[BaseException] = []
     with Signals() as signals, ExitStack() as stack:

@@ -7,6 +7,7 @@ a ratio is the time now to the time then, paired within a block: below 1 is fast
 
 import argparse
 import io
+import json
 import random
 import subprocess
 import sys
@@ -14,16 +15,17 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
 
-from lightbroker.lab import experiment, report
+from lightbroker.lab import experiment, machine, report
 from lightbroker.lab.bars import Select, weigh
 from lightbroker.lab.plan import LIGHT
 from lightbroker.lab.results import Config, Run
 
+SCHEMA = "lightbroker-against/1"
 ROOT = Path(__file__).parents[2]
 MOST = 1.03  #: times as slow as the earlier revision, at most
 #: All of which measure a time, or a rate whose inverse is one.
@@ -68,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("revision", help="a commit, a tag or a branch of git, such as HEAD~1 or main")
     parser.add_argument("--repetitions", type=int, default=15, metavar="N", help="blocks (default: 15)")
     parser.add_argument("--only", nargs="+", choices=CONFIGS, default=list(CONFIGS), metavar="NAME", help="of these")
+    parser.add_argument("--out", type=Path, metavar="PATH", help="write every run and the table to this JSON file")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the runs and of the bootstrap")
     options = parser.parse_args(argv)
     configs = [CONFIGS[name] for name in options.only]
@@ -78,9 +81,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 120)
     headings = ("now", f"at {options.revision}", "ratio", "with itself", f"at most {MOST:g}")
     table = report.empty_table(__doc__.partition(":")[0], "", *headings, caption=report.RANGE, left=5)
-    for name in options.only:
-        table.add_row(name, *_row(now, then, name, options.seed))
+    rows = {name: list(_row(now, then, name, options.seed)) for name in options.only}
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
     console.print(table)
+    if options.out:
+        found = {
+            "schema": SCHEMA,
+            "revision": options.revision,
+            "seed": options.seed,
+            "repetitions": options.repetitions,
+            "machine": machine.describe(),
+            "headings": headings,
+            "table": rows,
+            "now": [asdict(run) for run in now],
+            "then": [asdict(run) for run in then],
+        }
+        options.out.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
     faults = [run for run in (*now, *then) if not run.sound]
     for run in faults:
         console.print(f"UNSOUND {run.config}: {run.error or run.measurement}", markup=False)

@@ -267,9 +267,22 @@ def test_a_chain_that_cannot_be_followed_ends_with_1(
     assert "secret" not in out + err + caplog.text
 
 
+def test_the_node_can_be_named_by_the_environment(
+    url: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, other = branch(None, 3), branch(None, 5, "other")
+    with Server(chain[0], [*chain, *other], [[*chain[1:], other[-1]]]) as server:
+        monkeypatch.setenv("LIGHTBROKER_NODE", server.url)
+        assert main(["watch", "--from", "100", "--store", url]) == 1  # as above: it ends by itself
+    out, err = capsys.readouterr()
+    assert "blocks added 3, removed 0" in out
+    assert "secret" not in out + err + caplog.text
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
+        ([], "no node is named: give its address, or set LIGHTBROKER_NODE"),
         (["http://node"], "a node's address is ws://HOST… or wss://HOST…"),
         (["ws://node", "--handler", "json"], "'json' is not MODULE:FUNCTION"),
         (["ws://node", "--handler", "json:nothing"], "there is no 'json:nothing'"),
@@ -284,6 +297,7 @@ def test_what_makes_no_sense_ends_with_2_before_anything_begins(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delenv("LIGHTBROKER_NODE", raising=False)
     assert main(["watch", *words]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert complaint in line

@@ -1,5 +1,6 @@
 """The working copy beside an earlier revision: what is compared, and the command from end to end."""
 
+import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -49,11 +50,18 @@ def test_a_revision_is_measured_by_its_own_code(revision: str, tmp_path: Path) -
 
 
 def test_the_command_measures_and_prints(
-    revision: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    revision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(against.CONFIGS, "cycle", Config("cycle", LIGHT, 500, 50))
-    assert against.main([revision, "--repetitions", "1", "--only", "cycle"]) == 0
+    kept = tmp_path / "against.json"
+    assert against.main([revision, "--repetitions", "1", "--only", "cycle", "--out", str(kept)]) == 0
     assert "cycle" in capsys.readouterr().out
+    found = json.loads(kept.read_text())
+    assert found["revision"] == revision
+    assert found["machine"]["cpu"]
+    assert len(found["table"]["cycle"]) == len(found["headings"])
+    assert {run["config"]["twin"] for run in found["now"]} == {True, False}
+    assert len(found["then"]) == 1
 
 
 def test_an_unknown_revision_is_refused(revision: str, capsys: pytest.CaptureFixture[str]) -> None:
