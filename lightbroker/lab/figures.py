@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib
 
 from lightbroker.lab.drawings import (
+    architecture,
     backpressure,
     experiments,
     peers,
@@ -21,6 +22,7 @@ from lightbroker.lab.plots.frame import save
 FOLDER = Path("figures")
 #: In the order of the notebooks.
 DRAWINGS = (
+    *architecture.DRAWINGS,
     *queue.DRAWINGS,
     *pubsub.DRAWINGS,
     *backpressure.DRAWINGS,

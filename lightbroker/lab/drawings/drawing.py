@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 class Drawing(NamedTuple):
     """A figure's file name, the data that it is drawn from, how that is read and drawn, and a line on what it shows.
 
-    made: the command that measures the data.
+    data: the name of the file in `figures/data/`, None for a picture of none; made: the command that measures it.
     """
 
     name: str
-    data: str
+    data: str | None
     read: Callable[[Path], Any]
     draw: Callable[[Any], Figure]
     line: str
