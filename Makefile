@@ -41,7 +41,9 @@ figures: .venv/ready  ## draw every figure from figures/data, without measuring
 notebooks: .venv/ready  ## run every notebook at full scale and keep its outputs and figures; NOTEBOOKS chooses
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False $(NOTEBOOKS)
 
-lab: .venv/ready  ## JupyterLab at the index of the notebooks
+lab: .venv/ready  ## JupyterLab at the index of the notebooks, which it shows as a page and not as its source
+	mkdir -p .venv/share/jupyter/lab/settings
+	cp notebooks/overrides.json .venv/share/jupyter/lab/settings/
 	$(BIN)/jupyter lab notebooks/README.md
 
 zipapp: .venv/ready  ## dist/lightbroker.pyz: one file that runs with nothing but Python
