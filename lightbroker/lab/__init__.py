@@ -36,6 +36,7 @@
     plots/            the kinds of figure, in one style
     drawings/         the figures that are committed: which plot, of what, and the finding as its title
     figures.py        `make figures`: each figure from its file of results
+    readme.py         the tables of numbers in the README, from the committed results
     replay.py         threads that are switched where a script says so
     page.py           a notebook's frame: its scale, its machine, its figures
 

@@ -1,0 +1,156 @@
+"""The numbers of the README, from the committed results: `python -m lightbroker.lab.readme` renews them in place.
+
+Each table stands between `<!-- measured: NAME -->` and `<!-- end -->`; a test compares it with what the files say.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from itertools import takewhile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from lightbroker.lab.bars import Select
+from lightbroker.lab.plan import LIGHT, QUEUE
+from lightbroker.lab.results import Bar, Bench, Results
+
+_PROMISED_RATE, _PROMISED_P99_US, _PROMISED_CONSUMERS = 10_000, 1_000.0, 100
+_BLOCK = re.compile(r"(<!-- measured: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def headline(data: Path) -> str:
+    """The promise, and what was measured of it."""
+    found = Results.read(data / "consumers.json")
+    select = Select(found.runs, found.seed)
+    one, many, peer_one, peer_many = (
+        select.values(system=system, consumers=consumers)
+        for system in (LIGHT, QUEUE)
+        for consumers in (1, _PROMISED_CONSUMERS)
+    )
+    rate = median(many)
+    stick = Results.read(data / "hockey-stick.json")
+    tails = {
+        offered: Select(stick.runs, stick.seed).values(scenario="open", system=LIGHT, rate=offered)
+        for offered in sorted({run.config.rate for run in stick.runs if run.config.rate})
+    }
+    p99 = tails[_PROMISED_RATE]
+    kept = list(takewhile(lambda offered: median(tails[offered]) < _PROMISED_P99_US, tails))
+    rows = [
+        (
+            f"{_PROMISED_RATE:,} messages/s",
+            f"{rate:,.0f}/s ({min(many):,.0f} to {max(many):,.0f}): {rate / _PROMISED_RATE:.0f} times as many",
+        ),
+        (
+            "P99 under 1 ms",
+            f"{_ms(median(p99))} ({_ms(min(p99))} to {_ms(max(p99))}) at {_PROMISED_RATE:,}/s from the planned time, "
+            f"{len([each for each in p99 if each < _PROMISED_P99_US])} of {len(p99)} runs under 1 ms; "
+            f"the median run keeps it up to {max(kept):,.0f}/s",
+        ),
+        (
+            f"{_PROMISED_CONSUMERS} consumers",
+            f"{rate / median(one):.2f} of the throughput of one consumer; `{QUEUE}` keeps "
+            f"{median(peer_many) / median(peer_one):.2f} of its own, and passes {median(peer_many):,.0f}/s",
+        ),
+    ]
+    return _table(("promised", "measured"), rows) + _source(found.machine, "consumers.json", "hockey-stick.json")
+
+
+def bench_bars(data: Path) -> str:
+    """The bars of `make bench-memory`."""
+    found = Bench.read(data / "bench.json")
+    return _bars(found.bars) + _source(found.machine, "bench.json")
+
+
+def storage_bars(data: Path) -> str:
+    """The bars of `make bench-storage`."""
+    found = Bench.read(data / "storage.json")
+    return _bars(found.bars) + _source(found.machine, "storage.json")
+
+
+def stores(data: Path) -> str:
+    """Full cycles a second of every store and its peers."""
+    found = Bench.read(data / "storage.json")
+    select = Select(found.runs, found.seed)
+    # One process measures µs a message, several measure messages a second.
+    columns: list[dict[str, Any]] = [
+        {"scenario": scenario, "batch": batch} for scenario in ("process", "processes") for batch in (1, 100)
+    ]
+    rows = []
+    for system in found.promises:
+        cells = []
+        for column in columns:
+            values = [_rate(column["scenario"], each) for each in select.values(system=system, **column)]
+            cells.append(f"{median(values):,.0f}" if values else "–")
+        rows.append((system, *cells))
+    rows.sort(key=lambda row: -int(row[1].replace(",", "").replace("–", "0")))
+    headings = ("cycles a second", "one at a time", "batches of 100", "four processes", "four, batches")
+    return _table(headings, rows) + _source(found.machine, "storage.json")
+
+
+BLOCKS: Mapping[str, Callable[[Path], str]] = {
+    "headline": headline,
+    "bench": bench_bars,
+    "stores": stores,
+    "storage": storage_bars,
+}
+
+
+def renewed(text: str, data: Path) -> str:
+    """The text with each table as the files in the folder `data` say; raises ValueError for a name of no table."""
+
+    def fill(match: re.Match[str]) -> str:
+        if match["name"] not in BLOCKS:
+            raise ValueError(f"no table is called {match['name']!r}; there are {', '.join(BLOCKS)}")
+        return match[1] + BLOCKS[match["name"]](data) + match[3]
+
+    return _BLOCK.sub(fill, text)
+
+
+def _rate(scenario: str, value: float) -> float:
+    return 1e6 / value if scenario == "process" else value
+
+
+def _ms(microseconds: float) -> str:
+    return f"{microseconds / 1e3:.2f} ms"
+
+
+def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [headings, ("---",) * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _bars(bars: list[Bar]) -> str:
+    rows = [
+        (
+            bar.claim,
+            f"{bar.sense} {_number(bar.limit)} {bar.unit}".removesuffix(" ratio"),
+            "–" if bar.measured is None else f"{_number(bar.measured)} ({_number(bar.low)}–{_number(bar.high)})",
+            f"**{bar.verdict}**" if bar.met is False else bar.verdict,
+        )
+        for bar in bars
+    ]
+    return _table(("what", "bar", "measured", "verdict"), rows)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _source(machine: Mapping[str, Any], *files: str) -> str:
+    names = " and ".join(f"[`figures/data/{name}`](figures/data/{name})" for name in files)
+    day = str(machine["date"])[:10]
+    return f"\nFrom {names}: CPython {machine['python']}, {machine['cores_usable']} cores of {machine['cpu']}, {day}.\n"
+
+
+def main() -> int:
+    """Renew the README of the current folder."""
+    readme = Path("README.md")
+    readme.write_text(renewed(readme.read_text(encoding="utf-8"), Path("figures/data")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
