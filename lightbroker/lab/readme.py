@@ -5,7 +5,7 @@ Each table stands between `<!-- measured: NAME -->` and `<!-- end -->`; a test c
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import takewhile
 from pathlib import Path
 from statistics import median
@@ -115,8 +115,8 @@ def _ms(microseconds: float) -> str:
     return f"{microseconds / 1e3:.2f} ms"
 
 
-def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [headings, ("---",) * len(headings), *rows]
+def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines: list[tuple[str, ...]] = [headings, ("---",) * len(headings), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
