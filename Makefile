@@ -4,7 +4,7 @@ BIN := .venv/bin
 NOTEBOOKS ?= $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
 .PHONY: demo test torture bench bench-memory bench-peers bench-storage experiments figures notebooks lab lint zipapp dist
-.PHONY: clean
+.PHONY: slides clean
 
 demo: .venv/ready  ## the block pipeline on the recorded chain
 	$(BIN)/lightbroker demo
@@ -45,6 +45,12 @@ lab: .venv/ready  ## JupyterLab at the index of the notebooks, which it shows as
 	mkdir -p .venv/share/jupyter/lab/settings
 	cp notebooks/overrides.json .venv/share/jupyter/lab/settings/
 	$(BIN)/jupyter lab notebooks/README.md
+
+slides: .venv/ready build/reveal/node_modules  ## dist/walkthrough.html: ten minutes, in one file that needs no network
+	$(BIN)/python deploy/build_slides.py build/reveal/node_modules/reveal.js dist/walkthrough.html
+
+build/reveal/node_modules:
+	npm install --silent --no-audit --no-fund --prefix build/reveal reveal.js@5.2.1
 
 zipapp: .venv/ready  ## dist/lightbroker.pyz: one file that runs with nothing but Python
 	$(BIN)/python deploy/build_zipapp.py dist/lightbroker.pyz

@@ -1,4 +1,4 @@
-"""The numbers of the README, from the committed results: `python -m lightbroker.lab.readme` renews them in place.
+"""The numbers of the READMEs, from the committed results: `python -m lightbroker.lab.readme` renews them in place.
 
 Each table stands between `<!-- measured: NAME -->` and `<!-- end -->`; a test compares it with what the files say.
 """
@@ -15,6 +15,7 @@ from lightbroker.lab.bars import Select
 from lightbroker.lab.plan import LIGHT, QUEUE
 from lightbroker.lab.results import Bar, Bench, Results
 
+NAMES = ("README.md", "README.zh-TW.md")
 _PROMISED_RATE, _PROMISED_P99_US, _PROMISED_CONSUMERS = 10_000, 1_000.0, 100
 _BLOCK = re.compile(r"(<!-- measured: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -146,9 +147,9 @@ def _source(machine: Mapping[str, Any], *files: str) -> str:
 
 
 def main() -> int:
-    """Renew the README of the current folder."""
-    readme = Path("README.md")
-    readme.write_text(renewed(readme.read_text(encoding="utf-8"), Path("figures/data")), encoding="utf-8")
+    """Renew the READMEs of the current folder."""
+    for readme in map(Path, NAMES):
+        readme.write_text(renewed(readme.read_text(encoding="utf-8"), Path("figures/data")), encoding="utf-8")
     return 0
 
 

@@ -1,0 +1,58 @@
+"""The walkthrough as a deck in one file that needs no network: `python deploy/build_slides.py REVEAL FILE`.
+
+REVEAL is a folder of the npm package reveal.js. Its program and styles go into the file, and so do the pictures; what
+nbconvert would load from elsewhere (require.js, jQuery, MathJax) the deck does without.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from nbconvert import SlidesExporter
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOK = ROOT / "notebooks" / "00_walkthrough.ipynb"
+
+STYLE = """
+.reveal .slides section { text-align: left; }
+.reveal h1, .reveal h2 { text-transform: none; }
+.reveal .slides { font-family: "DejaVu Sans", Helvetica, Arial, sans-serif; font-size: 24px; }
+.reveal img { display: block; margin: 0.3em auto !important; max-width: 96% !important; max-height: 560px !important; }
+.jp-InputPrompt, .jp-OutputPrompt { display: none; }
+.jp-RenderedHTMLCommon { font-size: 24px; }
+:root { --jp-code-font-size: 15px; --jp-code-line-height: 1.25; }
+"""
+
+OPTIONS = "width: 1120, height: 760, margin: 0.04, hash: true, slideNumber: 'c/t', plugins: [RevealNotes]"
+
+
+def build(reveal: Path, target: Path) -> None:
+    """Write the deck; folders above it are made.
+
+    Raises OSError if a file cannot be read or written, ValueError if the deck would still need something from outside.
+    """
+    html, _ = SlidesExporter(embed_images=True, reveal_url_prefix="reveal").from_filename(str(NOTEBOOK))
+    html = re.sub(r'<script src="[^"]*"></script>', "", html)
+    html = re.sub(r'<script type="module">.*?</script>', "", html, flags=re.DOTALL)
+    html = re.sub(r"<script type=\"text/x-mathjax-config\">.*?</script>", "", html, flags=re.DOTALL)
+    styles = [_read(reveal / "dist" / name) for name in ("reveal.css", "theme/white.css")]
+    styles = [re.sub(r"@import url\([^)]*\);", "", style) for style in styles]  # a font that would be loaded
+    html = re.sub(r'<link rel="stylesheet"[^>]*>', "", html)
+    html = html.replace("</head>", "".join(f"<style>{each}</style>" for each in (*styles, STYLE)) + "</head>")
+    program = "\n".join(_read(reveal / name) for name in ("dist/reveal.js", "plugin/notes/notes.js"))
+    start = html.rindex("<script>")  # the one that would load reveal.js
+    html = f"{html[:start]}<script>{program}\nReveal.initialize({{{OPTIONS}}});</script></html>\n"
+    html = re.sub(r'(?<= href=")(?!#|[a-z]+:)', "../notebooks/", html)
+    outside = re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(?!data:)[^"]*"', html)
+    if outside:
+        raise ValueError(f"the deck needs {', '.join(outside)} from outside: put it in, or leave it out")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(html, encoding="utf-8")
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]), Path(sys.argv[2]))
