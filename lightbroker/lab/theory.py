@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import gammaln
+from scipy.special import gammaln, xlogy
 
 
 def little(rate: float, time: float) -> float:
@@ -163,9 +163,9 @@ class MD1(Model):
         """P(wait <= time), Franx (2001): a sum of positive terms, unlike Erlang's alternating one."""
         k = int(time / self.service) + 1
         at_most = np.minimum(self._present.cumsum(), 1.0)
-        rest = self.rate * (k * self.service - time)
+        rest = max(0.0, self.rate * (k * self.service - time))  # rounding takes it below when a service ends at `time`
         j = np.arange(min(k, 200))
-        logs = j * math.log(rest) - rest - gammaln(j + 1)
+        logs = xlogy(j, rest) - rest - gammaln(j + 1)
         return float(np.dot(at_most[np.minimum(k - j, len(at_most) - 1)], np.exp(logs)))
 
 

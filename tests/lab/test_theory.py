@@ -138,3 +138,9 @@ def test_what_makes_no_sense_is_refused_by_name(make: object, named: str) -> Non
 @pytest.mark.parametrize("model", [MM1(RATE, SERVICE), MMc(20, SERVICE, 3), MD1(RATE, SERVICE), GGc(RATE, SERVICE)])
 def test_littles_law_holds_in_every_model(model: Model) -> None:
     assert model.present == pytest.approx(model.waiting + model.rate * model.service)
+
+
+def test_md1_has_a_percentile_where_a_time_falls_on_the_end_of_a_service() -> None:
+    for rate in np.geomspace(1_000, 426_000, 300):
+        found = MD1(float(rate), 1 / 435_367).percentile(99)
+        assert 1 / 435_367 <= found < 1
