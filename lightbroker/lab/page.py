@@ -47,9 +47,11 @@ class Page:
     def figure(self, name: str, **data: Any) -> Image:
         """The figure of that name, drawn from `data` as `figures.DRAWINGS` says; kept at full scale.
 
-        data: what JSON can hold, by name. Raises ValueError for a name that no drawing has.
+        data: what JSON can hold, by name. Raises ValueError for a name that no drawing has, or one that needs no data.
         """
         drawing = _drawing(name)
+        if drawing.data is None:
+            raise ValueError(f"the drawing {name!r} is drawn from no data: show it with committed()")
         with TemporaryDirectory() as scratch:
             folder = self._figures if self.scale == "full" else Path(scratch)
             path = folder / "data" / f"{drawing.data}.json"

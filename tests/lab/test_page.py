@@ -75,7 +75,13 @@ def test_what_cannot_be_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) ->
         make("half", monkeypatch)
     with pytest.raises(ValueError, match="no drawing is called 'sky'"):
         make("quick", monkeypatch).figure("sky")
-    with pytest.raises(FileNotFoundError, match="blocks.json"):
+    monkeypatch.setattr(page, "DRAWINGS", [Drawing("plan", None, Scene.read, draw, "A plan.")])
+    with pytest.raises(ValueError, match="'plan' is drawn from no data"):
+        make("quick", monkeypatch).figure("plan")
+
+
+def test_what_was_never_measured_cannot_be_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FileNotFoundError, match=r"blocks\.json"):
         make("quick", monkeypatch).committed("tower")
 
 

@@ -74,9 +74,9 @@ def architecture(nothing: None) -> Figure:
     for box in (*_BOXES, *_STATES):
         _place(axes, box)
     axes.text(58, 73.5, 'queue "blocks": capacity bounds all it holds', ha="center", va="center", fontsize=9.5)
-    for start, end, text, at in _ARROWS:
+    for start, end, text, (x, y) in _ARROWS:
         axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": GREY, "linewidth": 1.4})
-        axes.text(*at, text, ha="center", va="center", fontsize=9, color=FAINT)
+        axes.text(x, y, text, ha="center", va="center", fontsize=9, color=FAINT)
     return figure
 
 
