@@ -46,8 +46,10 @@ lab: .venv/ready  ## JupyterLab at the index of the notebooks, which it shows as
 	cp notebooks/overrides.json .venv/share/jupyter/lab/settings/
 	$(BIN)/jupyter lab notebooks/README.md
 
-slides: .venv/ready build/reveal/node_modules  ## dist/walkthrough.html: ten minutes, in one file that needs no network
+slides: .venv/ready build/reveal/node_modules  ## dist/walkthrough.html, and .pdf if there is a Chromium: ten minutes, without a network
 	$(BIN)/python deploy/build_slides.py build/reveal/node_modules/reveal.js dist/walkthrough.html
+	! command -v chromium || chromium --headless --no-sandbox --no-pdf-header-footer --virtual-time-budget=10000 \
+		--print-to-pdf=dist/walkthrough.pdf "file://$(CURDIR)/dist/walkthrough.html?view=print"
 
 build/reveal/node_modules:
 	npm install --silent --no-audit --no-fund --prefix build/reveal reveal.js@5.2.1

@@ -4,6 +4,7 @@ REVEAL is a folder of the npm package reveal.js. Its program and styles go into 
 nbconvert would load from elsewhere (require.js, jQuery, MathJax) the deck does without.
 """
 
+import base64
 import re
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ STYLE = """
 .jp-InputPrompt, .jp-OutputPrompt { display: none; }
 .jp-RenderedHTMLCommon { font-size: 24px; }
 :root { --jp-code-font-size: 15px; --jp-code-line-height: 1.25; }
+@media print { body.jp-Notebook { position: static; height: auto; overflow: visible; } }
 """
 
 OPTIONS = "width: 1120, height: 760, margin: 0.04, hash: true, slideNumber: 'c/t', plugins: [RevealNotes]"
@@ -31,23 +33,26 @@ def build(reveal: Path, target: Path) -> None:
 
     Raises OSError if a file cannot be read or written, ValueError if the deck would still need something from outside.
     """
-    html, _ = SlidesExporter(embed_images=True, reveal_url_prefix="reveal").from_filename(str(NOTEBOOK))
-    html = re.sub(r'<script src="[^"]*"></script>', "", html)
-    html = re.sub(r'<script type="module">.*?</script>', "", html, flags=re.DOTALL)
-    html = re.sub(r"<script type=\"text/x-mathjax-config\">.*?</script>", "", html, flags=re.DOTALL)
-    styles = [_read(reveal / "dist" / name) for name in ("reveal.css", "theme/white.css")]
-    styles = [re.sub(r"@import url\([^)]*\);", "", style) for style in styles]  # a font that would be loaded
-    html = re.sub(r'<link rel="stylesheet"[^>]*>', "", html)
-    html = html.replace("</head>", "".join(f"<style>{each}</style>" for each in (*styles, STYLE)) + "</head>")
-    program = "\n".join(_read(reveal / name) for name in ("dist/reveal.js", "plugin/notes/notes.js"))
-    start = html.rindex("<script>")  # the one that would load reveal.js
-    html = f"{html[:start]}<script>{program}\nReveal.initialize({{{OPTIONS}}});</script></html>\n"
+    html, _ = SlidesExporter(reveal_url_prefix="reveal").from_filename(str(NOTEBOOK))
+    html = re.sub(r"<script[^>]*(?: src=|type=)[^>]*>.*?</script>|<link [^>]*>", "", html, flags=re.DOTALL)
+    html = html[: html.rindex("<script>")]  # the last one would load reveal.js
+    html = re.sub(r'(?<=<img)([^>]* src=")(?!data:)([^"]*)', _embed, html)
     html = re.sub(r'(?<= href=")(?!#|[a-z]+:)', "../notebooks/", html)
-    outside = re.findall(r'<(?:script|link|img)[^>]*(?:src|href)="(?!data:)[^"]*"', html)
+    outside = re.findall(r'<(?:script|link|img)[^>]* (?:src|href)="(?!data:)[^"]*"', html)
     if outside:
         raise ValueError(f"the deck needs {', '.join(outside)} from outside: put it in, or leave it out")
+    styles = [_read(reveal / "dist" / name) for name in ("reveal.css", "theme/white.css")]
+    styles = [re.sub(r"@import url\([^)]*\);", "", style) for style in styles]  # a font that would be loaded
+    html = html.replace("</head>", "".join(f"<style>{each}</style>" for each in (*styles, STYLE)) + "</head>")
+    program = "\n".join(_read(reveal / name) for name in ("dist/reveal.js", "plugin/notes/notes.js"))
+    html += f"<script>{program}\nReveal.initialize({{{OPTIONS}}});</script></html>\n"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(html, encoding="utf-8")
+
+
+def _embed(match: re.Match[str]) -> str:
+    picture = base64.b64encode((NOTEBOOK.parent / match[2]).read_bytes()).decode()
+    return f"{match[1]}data:image/png;base64,{picture}"
 
 
 def _read(path: Path) -> str:
