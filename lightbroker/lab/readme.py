@@ -3,6 +3,7 @@
 Each table stands between `<!-- measured: NAME -->` and `<!-- end -->`; a test compares it with what the files say.
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -89,11 +90,29 @@ def stores(data: Path) -> str:
     return _table(headings, rows) + _source(found.machine, "storage.json")
 
 
+def coroutines(data: Path) -> str:
+    """The bars of `lightbroker bench --async`."""
+    found = Bench.read(data / "async.json")
+    return _bars(found.bars) + _source(found.machine, "async.json")
+
+
+def watching(data: Path) -> str:
+    """What `python -m lightbroker.lab.scrape` found."""
+    found = json.loads((data / "metrics.json").read_text(encoding="utf-8"))
+    rows = [
+        (each["claim"], f"{_number(each['median'])} ({_number(each['low'])}–{_number(each['high'])})", each["unit"])
+        for each in found["findings"]
+    ]
+    return _table(("what", "measured", "unit"), rows) + _source(found["machine"], "metrics.json")
+
+
 BLOCKS: Mapping[str, Callable[[Path], str]] = {
     "headline": headline,
     "bench": bench_bars,
     "stores": stores,
     "storage": storage_bars,
+    "coroutines": coroutines,
+    "watching": watching,
 }
 
 
