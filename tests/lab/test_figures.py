@@ -18,13 +18,20 @@ from lightbroker.lab.experiments import Experiment, experiments
 from lightbroker.lab.figures import DRAWINGS
 from lightbroker.lab.machine import describe
 from lightbroker.lab.plots.frame import save
-from lightbroker.lab.results import Bench, Config, Measurement, Results, Run
+from lightbroker.lab.results import Bench, Config, Measurement, Results, Run, Scene
 
 ROOT = Path(lightbroker.__file__).parent.parent
 CLEAN = Audit(1, 1, 1, 0, 0, 0)
 FULL = {each.name: each for each in experiments()}
 LATENCY = np.random.default_rng(1).lognormal(5, 0.5, 10_000)
 CURVES = ladder(LATENCY) | heat(np.linspace(0, 5, LATENCY.size), LATENCY)
+
+BESIDE = Scene(
+    "busy",
+    "full",
+    describe(),
+    {"consumers": 100, "handler_s": 0.001, "runs": {"alone": [50_000.0, 48_000.0], "a thread computes": [5_000.0]}},
+)
 
 
 def measured(config: Config, block: int) -> Measurement:
@@ -51,6 +58,7 @@ def write(folder: Path) -> None:
     }
     runs = [Run(0, Config("cycle", name, 1, 0), Measurement(1.5, "", CLEAN), None, {}) for name in promises]
     Bench("full", 1, 1, [], describe(), promises, runs, []).write(folder / "bench.json")
+    BESIDE.write(folder / "busy.json")
 
 
 def test_every_figure_is_drawn_from_its_file(
@@ -61,6 +69,13 @@ def test_every_figure_is_drawn_from_its_file(
     assert figures.main() == 0, capsys.readouterr().err
     drawn = {path.stem for path in (tmp_path / "figures").glob("*.png")}
     assert drawn == {drawing.name for drawing in (*architecture.DRAWINGS, *experiments_drawn.DRAWINGS)}
+
+
+def test_waiting_consumers_beside_a_thread_that_computes() -> None:
+    figure = experiments_drawn.busy(BESIDE)
+    title = "100 consumers that wait 1 ms pass 49k messages/s; beside one thread that computes, 5k: 10%"
+    assert figure.get_suptitle().replace("\n", " ") == title
+    plt.close(figure)
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,14 @@ from lightbroker.lab.drawings.drawing import Drawing
 from lightbroker.lab.experiments import CONSUMERS, HANDLER_S, PAUSE_S, RATES, SWITCH_INTERVALS_S
 from lightbroker.lab.plan import LIGHT, QUEUE, TAIL_RATE
 from lightbroker.lab.plots.comparison import Bar, bars
-from lightbroker.lab.plots.frame import caption, duration, short
+from lightbroker.lab.plots.frame import BLUE, GREY, RED, SHORT, caption, duration, frame, short, styled
 from lightbroker.lab.plots.latency import Ladder, Load, heat_map, hockey_stick, percentiles
 from lightbroker.lab.plots.throughput import scaling
-from lightbroker.lab.results import Bench, Config, Measurement, Results
+from lightbroker.lab.results import Bench, Config, Measurement, Results, Scene
 from lightbroker.lab.theory import MD1, PausedServer
 
 _PROMISE_US = 1_000.0
+ALONE, BUSY = "alone", "a thread computes"
 
 
 def consumers(found: Results) -> Figure:
@@ -61,17 +62,52 @@ def handlers(found: Results) -> Figure:
     counts = sorted({run.config.consumers for run in found.runs})
     verbs = {"sleeping": "wait", "computing": "compute"}
     runs = {
-        f"handlers that {verbs[name]} {duration(seconds * 1e6)}": {
+        f"they {verbs[name]} {duration(seconds * 1e6)}": {
             float(n): values for n in counts if (values := select.values(handler=name, consumers=n))
         }
         for name, seconds in HANDLER_S.items()
     }
     waiting, computing = (median(each[counts[-1]]) / median(each[counts[0]]) for each in runs.values())
     title = (
-        f"{counts[-1]} consumers do the work of {short(waiting)} if their handlers wait, "
-        f"and of {short(computing)} if they compute"
+        f"{counts[-1]} consumers do the work of {waiting:.0f} if their handlers wait, "
+        f"and of {computing:.1f} if they compute"
     )
     return scaling(runs, title, caption(found.machine, f"one producer, {found.repetitions} runs"))
+
+
+@styled
+def busy(scene: Scene) -> Figure:
+    """Throughput of consumers whose handlers wait: alone, beside a thread that computes, and with the ways out."""
+    runs: dict[str, list[float]] = scene.data["runs"]
+    medians = {name: median(values) for name, values in runs.items()}
+    alone, busy = (medians[name] for name in (ALONE, BUSY))
+    consumers, wait = scene.data["consumers"], duration(scene.data["handler_s"] * 1e6)
+    title = (
+        f"{consumers} consumers that wait {wait} pass {short(alone)} messages/s; "
+        f"beside one thread that computes, {short(busy)}: {busy / alone:.0%}"
+    )
+    note = f"bar: median of {max(map(len, runs.values()))} runs, each a dot"
+    figure, (axes,) = frame(title, caption(scene.machine, note), height=1.7 + 0.55 * len(runs))
+    for place, (name, values) in enumerate(reversed(list(runs.items()))):
+        colour = {ALONE: BLUE, BUSY: RED}.get(name, "#B8B8B8")
+        axes.barh(place, medians[name], height=0.6, color=colour, alpha=0.75)
+        axes.plot(values, [place] * len(values), "o", color="#222222", alpha=0.55, markersize=4)
+        axes.annotate(
+            f"{short(medians[name])}/s",
+            (max(values), place),
+            xytext=(9, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=12,
+            fontweight="bold",
+            color=GREY,
+        )
+    axes.set_yticks(range(len(runs)), list(reversed(list(runs))))
+    axes.set_xlim(0, 1.18 * max(max(values) for values in runs.values()))
+    axes.xaxis.set_major_formatter(SHORT)
+    axes.set_xlabel("messages/s")
+    axes.grid(visible=False, axis="y")
+    return figure
 
 
 def hockey(found: Results) -> Figure:
@@ -150,10 +186,8 @@ def neighbour(found: Results) -> Figure:
     """Percentiles without a neighbour, with one, and with each way out."""
     configs = list(dict.fromkeys(run.config for run in found.runs))
     runs = {_beside(config): _typical(found, **asdict(config)) for config in configs}
-    alone, busy = runs["alone"].value or 0, runs["a thread computes"].value or 0
-    best = min(
-        (name for name in runs if name not in ("alone", "a thread computes")), key=lambda each: runs[each].value or 0
-    )
+    alone, busy = runs[ALONE].value or 0, runs[BUSY].value or 0
+    best = min((name for name in runs if name not in (ALONE, BUSY)), key=lambda each: runs[each].value or 0)
     title = (
         f"The p99 is {duration(alone)} alone and {duration(busy)} beside a thread that computes; "
         f"{best}: {duration(runs[best].value or 0)}"
@@ -202,7 +236,7 @@ def _ladder(run: Measurement) -> Ladder:
 def _beside(config: Config) -> str:
     if config.switch_interval_s is not None:
         return f"switch interval {duration(config.switch_interval_s * 1e6)}"
-    names = {"none": "alone", "computing": "a thread computes", "yielding": "if it yields each 0.1 ms"}
+    names = {"none": ALONE, "computing": BUSY, "yielding": "if it yields each 0.1 ms"}
     return names.get(config.neighbour, "in a process of its own")
 
 
@@ -227,6 +261,14 @@ DRAWINGS = (
         Results.read,
         handlers,
         "Throughput over consumers whose handlers wait, or compute.",
+    ),
+    Drawing(
+        "busy",
+        "busy",
+        Scene.read,
+        busy,
+        "Throughput of 100 consumers that wait, beside a thread that computes.",
+        "make notebooks",
     ),
     Drawing(
         "hockey-stick",

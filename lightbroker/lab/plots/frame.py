@@ -1,6 +1,7 @@
 """What every figure shares: the style, the finding on top, the machine at the bottom, labels beside what they name."""
 
 import itertools
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -20,6 +21,7 @@ FAINT = "#777777"
 _TITLE_CHARACTERS = 66
 _CAPTION_CHARACTERS = 118
 _LABEL_POINTS = 12
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 _PASSES = 50  # of pushing labels apart
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -49,10 +51,16 @@ def frame(title: str, caption: str, rows: int = 1, columns: int = 1, height: flo
     """A figure with the finding as its title and `caption` as its last line; its panels row by row."""
     figure, axes = plt.subplots(rows, columns, figsize=(9.0, height), squeeze=False)
     figure.suptitle(
-        textwrap.fill(title, _TITLE_CHARACTERS), x=0.012, ha="left", fontsize=15, fontweight="bold", linespacing=1.25
+        _wrapped(title, _TITLE_CHARACTERS), x=0.012, ha="left", fontsize=15, fontweight="bold", linespacing=1.25
     )
     figure.supxlabel(textwrap.fill(caption, _CAPTION_CHARACTERS), x=0.012, ha="left", fontsize=9.5, color=FAINT)
     return figure, list(axes.flat)
+
+
+def _wrapped(text: str, width: int) -> str:
+    """The text in lines of at most `width` characters; a number keeps its unit."""
+    joined = re.sub(r"(?<=\d) (?=(?:µs|ms|s|messages/s|%)\b|%)", _NO_BREAK, text)
+    return textwrap.fill(joined, width).replace(_NO_BREAK, " ")
 
 
 def caption(machine: Mapping[str, Any], note: str = "") -> str:
@@ -138,6 +146,8 @@ def promise_line(axes: Axes, level: float, text: str) -> None:
         textcoords="offset points",
         color=FAINT,
         fontsize=11,
+        zorder=4,  # above the lines of the data, which it may meet
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8},
     )
 
 
