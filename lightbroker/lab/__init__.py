@@ -3,6 +3,7 @@
     stats.py          percentiles that the sample supports, bootstrap intervals, paired ratios, the noise floor
     theory.py usl.py  queueing models; the Universal Scalability Law and its fit
     simulation.py     a simulated queue, the theory's second oracle
+    partitions.py keyed.py  partitions by key and replicas, simulated; the same on a store, in processes
     prediction.py     measured times in, predicted wait out, and which assumptions failed
     machine.py        what the numbers were measured on
     audit.py          numbered bodies, and what became of them: lost, duplicated, unknown

@@ -12,12 +12,10 @@ from matplotlib.figure import Figure
 
 from lightbroker import Broker, ManualClock, Retry
 from lightbroker.lab.curves import heat, ladder
-from lightbroker.lab.plots.comparison import Bar, Survivor, bars, survival
 from lightbroker.lab.plots.frame import Label, caption, duration, frame, label_ends, save, short, styled
 from lightbroker.lab.plots.latency import Ladder, Load, ecdf, heat_map, hockey_stick, percentiles
 from lightbroker.lab.plots.life import depth, small_multiples, timeline
 from lightbroker.lab.plots.throughput import scaling
-from lightbroker.lab.stats import Estimate
 from lightbroker.lab.usl import fit
 
 matplotlib.use("Agg")
@@ -81,21 +79,6 @@ FIGURES: dict[str, Callable[[], Figure]] = {
         TITLE,
         CAPTION,
         "messages",
-    ),
-    "bars": lambda: bars(
-        [Bar("LightBroker", Estimate(2, 1.9, 2.2), "ack, lease"), Bar("other", Estimate(0.06, 0.05, 0.07), "nothing")],
-        TITLE,
-        CAPTION,
-        "µs",
-    ),
-    "survival": lambda: survival(
-        [
-            Survivor("LightBroker", Estimate(9e3, 8e3, 1e4), "a crash"),
-            Survivor("q", Estimate(5e5, 4e5, 6e5), "nothing"),
-        ],
-        ["nothing", "a crash"],
-        TITLE,
-        CAPTION,
     ),
 }
 

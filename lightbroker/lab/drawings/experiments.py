@@ -11,11 +11,10 @@ from lightbroker.lab.bars import Select
 from lightbroker.lab.drawings.drawing import Drawing
 from lightbroker.lab.experiments import CONSUMERS, HANDLER_S, PAUSE_S, RATES, SWITCH_INTERVALS_S
 from lightbroker.lab.plan import LIGHT, QUEUE, TAIL_RATE
-from lightbroker.lab.plots.comparison import Bar, bars
 from lightbroker.lab.plots.frame import BLUE, GREY, RED, SHORT, caption, duration, frame, short, styled
 from lightbroker.lab.plots.latency import Ladder, Load, heat_map, hockey_stick, percentiles
 from lightbroker.lab.plots.throughput import scaling
-from lightbroker.lab.results import Bench, Config, Measurement, Results, Scene
+from lightbroker.lab.results import Config, Measurement, Results, Scene
 from lightbroker.lab.theory import MD1, PausedServer
 
 _PROMISE_US = 1_000.0
@@ -200,24 +199,6 @@ def neighbour(found: Results) -> Figure:
     return percentiles(ladders, title, caption(found.machine, note), _PROMISE_US)
 
 
-def queues(found: Bench) -> Figure:
-    """The full cycle on one thread, with what each queue promises."""
-    select = Select(found.runs, found.seed)
-    values = {name: select.estimate(select.values(scenario="cycle", system=name)) for name in found.promises}
-    shown = [
-        Bar(name, value, ", ".join(word for word in ("bounded", "ack", "lease", "retry") if found.promises[name][word]))
-        for name, value in values.items()
-        if value
-    ]
-    shown.sort(key=lambda bar: bar.value.median)
-    light = next(bar.value.median for bar in shown if bar.name == LIGHT)
-    first = shown[0]
-    title = f"{first.name} is the fastest and promises {first.promises or 'nothing'}; LightBroker needs {light:.2f} µs"
-    note = f"push, pull and ack one by one, {found.repetitions} runs, 95 % interval of the median"
-    shown = [bar._replace(promises=bar.promises or "nothing") for bar in shown]
-    return bars(shown, title, caption(found.machine, note), "µs a message, one thread")
-
-
 def _typical(found: Results, **wanted: object) -> Measurement:
     """The measurement with the median value; of runs that could not keep their plan only if there are no others."""
     sound = [
@@ -304,13 +285,5 @@ DRAWINGS = (
         Results.read,
         neighbour,
         "Percentiles beside a thread that computes, and three ways out.",
-    ),
-    Drawing(
-        "queues",
-        "bench",
-        Bench.read,
-        queues,
-        "µs a message on one thread, and what each queue promises for it.",
-        "make bench",
     ),
 )

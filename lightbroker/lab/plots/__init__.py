@@ -4,7 +4,6 @@ frame.py        title, caption, direct labels, and PNG files whose bytes depend 
 latency.py      percentiles on a nines axis, cumulative distribution, heat map, hockey stick
 throughput.py   throughput over workers, with the scalability law and its band
 life.py         a message's life in swim lanes; depth and memory over time; small multiples
-comparison.py   bars with what each system promises; speed against what survives
 
 Titles state what was found, with the measured number, so the caller passes them. Colours can be told apart by
 colour-blind readers, and lines carry their names.
