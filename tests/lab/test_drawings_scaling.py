@@ -38,7 +38,7 @@ def test_the_processes_are_compared_with_one_and_with_the_prediction(measured: A
 
 STEADY = {"1": {"load": 0.4, "p95_ms": 4.0}, "8": {"load": 0.8, "p95_ms": 20.0}}
 OVER = {"16": {"load": 1.5, "p95_ms": None}}
-POINTS = {"1": {"p95_ms": 5.0, "low_ms": 3.0, "high_ms": 6.0}}
+POINTS = {"1": {"p95_ms": 5.0, "low_ms": 3.0, "high_ms": 6.0, "plan_ms": 4.0}}
 
 
 @pytest.mark.parametrize(

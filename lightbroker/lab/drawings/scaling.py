@@ -36,7 +36,8 @@ def hot_partition(scene: Scene) -> Figure:
     """The p95 of the wait in the hottest partition over the number of partitions, simulated, and measured points.
 
     lines: by name, by number of partitions, the hottest one's load and its p95 in ms (None: overloaded); of the last
-    of them Redis was measured, with the range that the simulation gives for runs of that length.
+    of them Redis was measured, with the range that the simulation gives for runs of that length, and what it gives for
+    the plan of the run.
     """
     lines: Mapping[str, Mapping[str, Mapping[str, float | None]]] = scene.data["lines"]
     measured: Mapping[str, Mapping[str, float]] = scene.data["measured"]
@@ -53,7 +54,8 @@ def hot_partition(scene: Scene) -> Figure:
         crosses += [(int(count), each["load"] or 0.0, colour) for count, each in line.items() if each["p95_ms"] is None]
     for count, found in measured.items():
         axes.plot([int(count)] * 2, [found["low_ms"] * 1e3, found["high_ms"] * 1e3], color="#222222", linewidth=1.4)
-        axes.plot(int(count), found["p95_ms"] * 1e3, "D", color="white", markeredgecolor="#222222", markersize=9)
+        axes.plot(int(count), found["plan_ms"] * 1e3, "_", color="#222222", markersize=18, markeredgewidth=2)
+        axes.plot(int(count), found["p95_ms"] * 1e3, "D", color="white", markeredgecolor="#222222", markersize=8)
     low, high = axes.get_ylim()
     top = high * (high / low) ** 0.35
     axes.set_ylim(low, top)
