@@ -44,7 +44,7 @@ notebooks: .venv/ready  ## run every notebook at full scale and keep its outputs
 lab: .venv/ready  ## JupyterLab at the index of the notebooks, which it shows as a page and not as its source
 	mkdir -p .venv/share/jupyter/lab/settings
 	cp notebooks/overrides.json .venv/share/jupyter/lab/settings/
-	$(BIN)/jupyter lab notebooks/README.md
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks/README.md
 
 slides: .venv/ready build/reveal/node_modules  ## dist/walkthrough.html, and .pdf if there is a Chromium: ten minutes, without a network
 	$(BIN)/python deploy/build_slides.py build/reveal/node_modules/reveal.js dist/walkthrough.html
