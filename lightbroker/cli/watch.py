@@ -46,10 +46,11 @@ def add(commands: Commands) -> None:
             "watch ws://localhost:8545 --store sqlite:///blocks.db --handler myapp.blocks:handle --workers 8",
         ],
     )
-    option = parser.add_argument
+    option, node = parser.add_argument, os.environ.get(NODE)
     option(
         "url",
-        nargs="?",
+        nargs="?" if node else None,
+        default=node,
         metavar="URL",
         help=f"the node's WebSocket address, ws:// or wss:// (default: ${NODE}, which keeps a key in it out of `ps`)",
     )
@@ -113,13 +114,10 @@ def run(options: argparse.Namespace) -> int:
     """Watch until a signal comes, or the chain cannot be followed any more."""
     from lightbroker.watcher.live import LiveChain
 
-    url = options.url or os.environ.get(NODE)
-    if not url:
-        raise ValueError(f"no node is named: give its address, or set {NODE} to it")
     if options.handler is None:
         import_module("lightbroker.watcher.verify")  # now: without its library, nothing is to be begun
     handler = check_block if options.handler is None else _load(options.handler)
-    chain = LiveChain(url, start=options.start, slot=options.slot)
+    chain = LiveChain(options.url, start=options.start, slot=options.slot)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     failure: list[BaseException] = []
     with Signals() as signals, ExitStack() as stack:

@@ -282,7 +282,6 @@ def test_the_node_can_be_named_by_the_environment(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ([], "no node is named: give its address, or set LIGHTBROKER_NODE"),
         (["http://node"], "a node's address is ws://HOST… or wss://HOST…"),
         (["ws://node", "--handler", "json"], "'json' is not MODULE:FUNCTION"),
         (["ws://node", "--handler", "json:nothing"], "there is no 'json:nothing'"),
@@ -297,7 +296,6 @@ def test_what_makes_no_sense_ends_with_2_before_anything_begins(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delenv("LIGHTBROKER_NODE", raising=False)
     assert main(["watch", *words]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert complaint in line
