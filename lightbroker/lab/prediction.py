@@ -117,6 +117,6 @@ def _scv(times: NDArray[np.float64]) -> float:
 
 
 def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    if one.std() == 0 or other.std() == 0:
+    if min(one.std(), other.std()) <= 1e-9 * abs(float(one.mean())):  # constant, but for rounding
         return 0.0
     return float(np.corrcoef(one, other)[0, 1])

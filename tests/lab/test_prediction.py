@@ -60,6 +60,12 @@ def test_an_assumption_that_fails_is_named(arrivals: np.ndarray, services: np.nd
         raise AssertionError("\n".join(predict(arrivals, services).warnings))
 
 
+def test_constant_services_are_not_correlated_by_their_rounding() -> None:
+    services = np.full(5_000, 0.7)  # their standard deviation is not 0, in floating point
+    found = predict(np.cumsum(RNG(3).exponential(1.0, 5_000)), services)
+    assert not any("services are correlated" in warning for warning in found.warnings)
+
+
 def test_constant_times_give_a_wait_of_nothing() -> None:
     found = predict(np.arange(2_000) * 1.0, np.full(2_000, 0.9))
     assert (found.wait, found.replayed_wait) == pytest.approx((0.0, 0.0), abs=1e-12)
