@@ -2,12 +2,9 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
 
-from lightbroker.lab.drawings.backpressure import DRAWINGS
-from lightbroker.lab.machine import describe
-from lightbroker.lab.results import Scene
+from tests.lab.titles import title
 
 BLOCK = {
     "course": [[0.0, 1, 0, 0], [10.0, 20, 0, 3], [20.0, 0, 0, 0]],
@@ -23,13 +20,6 @@ REJECT = {
     "refused": True,
     "planned": [0.0, 2.0],
 }
-
-
-def title(name: str, **data: Any) -> str:
-    draw = next(drawing.draw for drawing in DRAWINGS if drawing.name == name)
-    figure = draw(Scene(name, "full", describe(), data))
-    plt.close(figure)
-    return str(figure.get_suptitle()).replace("\n", " ")
 
 
 def test_the_unbounded_queue_says_what_it_held_and_when_and_what_the_bounded_one_held_at_most() -> None:

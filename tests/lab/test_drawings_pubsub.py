@@ -2,19 +2,10 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
 
-from lightbroker.lab.drawings.pubsub import DRAWINGS, at_the_end
-from lightbroker.lab.machine import describe
-from lightbroker.lab.results import Scene
-
-
-def title(name: str, **data: Any) -> str:
-    draw = next(drawing.draw for drawing in DRAWINGS if drawing.name == name)
-    figure = draw(Scene(name, "full", describe(), data))
-    plt.close(figure)
-    return str(figure.get_suptitle()).replace("\n", " ")
+from lightbroker.lab.drawings.pubsub import at_the_end
+from tests.lab.titles import title
 
 
 @pytest.mark.parametrize(

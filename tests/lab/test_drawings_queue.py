@@ -2,24 +2,14 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
 
-from lightbroker.lab.drawings.queue import DRAWINGS
-from lightbroker.lab.machine import describe
-from lightbroker.lab.results import Scene
+from tests.lab.titles import title
 
 PUSH = [0.0, "NEW", "READY", 0, "push"]
 PULL = [3.0, "READY", "LEASED", 1, "pull"]
 AGAIN = [[33.0, "LEASED", "READY", 1, "lease expired"], [36.0, "READY", "LEASED", 2, "pull"]]
 ACK = [40.0, "LEASED", "acked", 2, "ack"]
-
-
-def title(name: str, **data: Any) -> str:
-    draw = next(drawing.draw for drawing in DRAWINGS if drawing.name == name)
-    figure = draw(Scene(name, "full", describe(), data))
-    plt.close(figure)
-    return str(figure.get_suptitle()).replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,9 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
 
-from lightbroker.lab.drawings.retries import DRAWINGS
-from lightbroker.lab.machine import describe
-from lightbroker.lab.results import Scene
-
-
-def title(name: str, **data: Any) -> str:
-    draw = next(drawing.draw for drawing in DRAWINGS if drawing.name == name)
-    figure = draw(Scene(name, "full", describe(), data))
-    figure.canvas.draw()
-    plt.close(figure)
-    return str(figure.get_suptitle()).replace("\n", " ")
+from tests.lab.titles import title
 
 
 def run(name: str, arrivals: list[int], answered: int, last: float) -> dict[str, Any]:

@@ -2,20 +2,9 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
 
-from lightbroker.lab.drawings.scaling import DRAWINGS
-from lightbroker.lab.machine import describe
-from lightbroker.lab.results import Scene
-
-
-def title(name: str, **data: Any) -> str:
-    draw = next(drawing.draw for drawing in DRAWINGS if drawing.name == name)
-    figure = draw(Scene(name, "full", describe(), {"note": "a note", **data}))
-    plt.close(figure)
-    return str(figure.get_suptitle()).replace("\n", " ")
-
+from tests.lab.titles import title
 
 ONE, EACH = "from one queue", "with a partition each"
 PREDICTED = {ONE: {"1": 400.0, "4": 1_600.0}, EACH: {"1": 400.0, "4": 1_000.0}}
@@ -33,7 +22,7 @@ PREDICTED = {ONE: {"1": 400.0, "4": 1_600.0}, EACH: {"1": 400.0, "4": 1_000.0}}
     ],
 )
 def test_the_processes_are_compared_with_one_and_with_the_prediction(measured: Any, expected: str) -> None:
-    assert title("redis-processes", measured=measured, predicted=PREDICTED) == expected
+    assert title("redis-processes", note="a note", measured=measured, predicted=PREDICTED) == expected
 
 
 STEADY = {"1": {"load": 0.4, "p95_ms": 4.0}, "8": {"load": 0.8, "p95_ms": 20.0}}
@@ -50,7 +39,9 @@ POINTS = {"1": {"p95_ms": 5.0, "low_ms": 3.0, "high_ms": 6.0, "plan_ms": 4.0}}
     ],
 )
 def test_the_hot_partition_says_how_long_it_waits_and_when_it_is_lost(line: Any, measured: Any, expected: str) -> None:
-    assert expected in title("hot-partition", lines={"alike": STEADY, "Zipf": line}, measured=measured, load=0.4)
+    assert expected in title(
+        "hot-partition", note="a note", lines={"alike": STEADY, "Zipf": line}, measured=measured, load=0.4
+    )
 
 
 def test_a_quorum_says_what_each_choice_costs() -> None:
@@ -58,7 +49,9 @@ def test_a_quorum_says_what_each_choice_costs() -> None:
         return {"percent": [50.0, 99.0, 100.0], "latency_us": list(latencies)}
 
     ladders = {"1 of 1": rungs(900, 2_800, 90_000), "2 of 3": rungs(900, 1_600, 6_000)}
-    found = title("quorum", ladders=ladders, writes=10_000)
+    found = title("quorum", note="a note", ladders=ladders, writes=10_000)
     assert found.endswith("the p99 of a write that waits for its replicas is 2.8 ms for 1 of 1, 1.6 ms for 2 of 3")
     short = {"1 of 1": {"percent": [50.0, 100.0], "latency_us": [1.0, 3.0]}}
-    assert "the maximum of a write that waits for its replicas is 3 µs" in title("quorum", ladders=short, writes=1_000)
+    assert "the maximum of a write that waits for its replicas is 3 µs" in title(
+        "quorum", note="a note", ladders=short, writes=1_000
+    )

@@ -2,12 +2,9 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pytest
 
-from lightbroker.lab.drawings.watcher import chain_reorg, run_dashboard
-from lightbroker.lab.machine import describe
-from lightbroker.lab.results import Scene
+from tests.lab.titles import title
 
 REORG: dict[str, Any] = {
     "speed": 600.0,
@@ -38,25 +35,18 @@ DASHBOARD: dict[str, Any] = {
 }
 
 
-def title(draw: Any, data: dict[str, Any]) -> str:
-    figure = draw(Scene("watcher", "full", describe(), data))
-    figure.canvas.draw()
-    plt.close(figure)
-    return str(figure.get_suptitle().replace("\n", " "))
-
-
 def test_a_title_holds_the_numbers_of_its_data() -> None:
-    found = title(chain_reorg, REORG)
+    found = title("chain-reorg", **REORG)
     assert "A burst of 40 heads meets a queue of 16: blocks wait up to 210 ms, in the queue up to 80 ms" in found
     assert "1 are abandoned, none lost" in found
-    found = title(run_dashboard, DASHBOARD)
+    found = title("run-dashboard", **DASHBOARD)
     assert "516 messages: 480 done at the first attempt, 33 after a retry, 3 dead letters, none lost" in found
 
 
 @pytest.mark.parametrize("lost", [0, 2])
 def test_a_run_in_which_nothing_was_seen_is_drawn_too(lost: int) -> None:
     nothing: dict[str, Any] = {name: [] for name in ("blocks", "depth", "in_queue", "since_head")}
-    assert f"{lost or 'none'} lost" in title(chain_reorg, REORG | nothing | {"lost": lost})
+    assert f"{lost or 'none'} lost" in title("chain-reorg", **(REORG | nothing | {"lost": lost}))
     zeros: dict[str, Any] = dict.fromkeys(("heads", "duplicates", "filled", "reorganisations", "added", "removed"), 0)
     zeros |= {"acked": [], "dead": 0, "lost": lost, "waits": {"in the queue": {"max": 0.0}}}
-    assert f"{lost or 'none'} lost" in title(run_dashboard, DASHBOARD | zeros)
+    assert f"{lost or 'none'} lost" in title("run-dashboard", **(DASHBOARD | zeros))
