@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from statistics import median
@@ -14,7 +15,8 @@ from typing import Any
 
 from lightbroker.lab.bars import Select
 from lightbroker.lab.plan import LIGHT, QUEUE
-from lightbroker.lab.results import Bar, Bench, Results
+from lightbroker.lab.report import number
+from lightbroker.lab.results import Bench, Results
 
 NAMES = ("README.md", "README.zh-TW.md")
 _PROMISED_RATE, _PROMISED_P99_US, _PROMISED_CONSUMERS = 10_000, 1_000.0, 100
@@ -58,16 +60,19 @@ def headline(data: Path) -> str:
     return _table(("promised", "measured"), rows) + _source(found.machine, "consumers.json", "hockey-stick.json")
 
 
-def bench_bars(data: Path) -> str:
-    """The bars of `make bench-memory`."""
-    found = Bench.read(data / "bench.json")
-    return _bars(found.bars) + _source(found.machine, "bench.json")
-
-
-def storage_bars(data: Path) -> str:
-    """The bars of `make bench-storage`."""
-    found = Bench.read(data / "storage.json")
-    return _bars(found.bars) + _source(found.machine, "storage.json")
+def bars(file: str, data: Path) -> str:
+    """The bars of a bench, with what was measured and the verdict; file: the name of its results."""
+    found = Bench.read(data / file)
+    rows = [
+        (
+            bar.claim,
+            f"{bar.sense} {number(bar.limit)} {bar.unit}".removesuffix(" ratio"),
+            "–" if bar.measured is None else f"{number(bar.measured)} ({number(bar.low)}–{number(bar.high)})",
+            f"**{bar.verdict}**" if bar.met is False else bar.verdict,
+        )
+        for bar in found.bars
+    ]
+    return _table(("what", "bar", "measured", "verdict"), rows) + _source(found.machine, file)
 
 
 def stores(data: Path) -> str:
@@ -90,17 +95,11 @@ def stores(data: Path) -> str:
     return _table(headings, rows) + _source(found.machine, "storage.json")
 
 
-def coroutines(data: Path) -> str:
-    """The bars of `lightbroker bench --async`."""
-    found = Bench.read(data / "async.json")
-    return _bars(found.bars) + _source(found.machine, "async.json")
-
-
 def watching(data: Path) -> str:
     """What `python -m lightbroker.lab.scrape` found."""
     found = json.loads((data / "metrics.json").read_text(encoding="utf-8"))
     rows = [
-        (each["claim"], f"{_number(each['median'])} ({_number(each['low'])}–{_number(each['high'])})", each["unit"])
+        (each["claim"], f"{number(each['median'])} ({number(each['low'])}–{number(each['high'])})", each["unit"])
         for each in found["findings"]
     ]
     return _table(("what", "measured", "unit"), rows) + _source(found["machine"], "metrics.json")
@@ -108,10 +107,10 @@ def watching(data: Path) -> str:
 
 BLOCKS: Mapping[str, Callable[[Path], str]] = {
     "headline": headline,
-    "bench": bench_bars,
+    "bench": partial(bars, "bench.json"),
     "stores": stores,
-    "storage": storage_bars,
-    "coroutines": coroutines,
+    "storage": partial(bars, "storage.json"),
+    "coroutines": partial(bars, "async.json"),
     "watching": watching,
 }
 
@@ -138,25 +137,6 @@ def _ms(microseconds: float) -> str:
 def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines: list[tuple[str, ...]] = [headings, ("---",) * len(headings), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def _bars(bars: list[Bar]) -> str:
-    rows = [
-        (
-            bar.claim,
-            f"{bar.sense} {_number(bar.limit)} {bar.unit}".removesuffix(" ratio"),
-            "–" if bar.measured is None else f"{_number(bar.measured)} ({_number(bar.low)}–{_number(bar.high)})",
-            f"**{bar.verdict}**" if bar.met is False else bar.verdict,
-        )
-        for bar in bars
-    ]
-    return _table(("what", "bar", "measured", "verdict"), rows)
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _source(machine: Mapping[str, Any], *files: str) -> str:
