@@ -29,7 +29,7 @@ _SCAN = 256  # leases that one look of the expiry scan covers
 class SlowPaths(Steps):
     """Everything but push, pull and ack; and the alarm that moves messages on when time passes."""
 
-    __slots__ = ("_alarm", "_due", "_extended", "_keys", "_mortal", "_rng")
+    __slots__ = ("_alarm", "_due", "_expiry", "_extended", "_keys", "_mortal", "_rng")
 
     def __init__(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> None:
         super().__init__(name, options, clock, note)
@@ -38,6 +38,7 @@ class SlowPaths(Steps):
         self._due: list[tuple[float, int]] = []
         self._mortal: list[tuple[float, int, Message]] = []
         self._extended: set[Leased] = set()
+        self._expiry = -NEVER
         self._alarm = clock.alarm(self._tick)
         self._alarm.set(self._now() + options.lease)
 
@@ -238,6 +239,12 @@ class SlowPaths(Steps):
             self._bury(leaving, message.with_attempts(message.attempts - 1, message.failure), "expired", source)
 
     def _expire_leases(self, now: float) -> float:
+        """End the leases that ran out; when the next will. No lease made after a look runs out before what it found."""
+        if self._expiry <= now:
+            self._expiry = self._end_leases(now)
+        return self._expiry
+
+    def _end_leases(self, now: float) -> float:
         """End the leases that ran out; when the next will.
 
         Leases are made in the order in which they run out, so the scan ends at the first that has time left, except
@@ -267,3 +274,4 @@ class SlowPaths(Steps):
                     self._fail(delivery, message, error, "", None, "lease expired")
             if len(oldest) < most:
                 return following
+            most *= 2  # each look walks once more over the places of those that have gone

@@ -180,6 +180,11 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
             "            if len(oldest) < most:\n                return following",
             "            return following",
         ),
+        (
+            "the next look for leases comes too late",
+            "self._expiry = self._end_leases(now)",
+            "self._expiry = self._end_leases(now) + self._options.lease",
+        ),
         ("extended leases fill the scan", "most = _SCAN + len(self._extended)", "most = 1"),
     ],
     "storage/outcome.py": [
