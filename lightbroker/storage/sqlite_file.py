@@ -1,7 +1,9 @@
 """One SQLite file and one connection to it: opening it safely, and transactions that threads share (group commit).
 
-Every change is work for `SqliteFile.run`. Whoever holds the lock does the work of all who wait behind it and commits
-once, so the cost of a commit, an fsync with `synchronous=full`, is shared by the threads that need one at that time.
+Every change is work for `SqliteFile.run`. Whoever holds the lock does the work of all who wait and commits once, so the
+cost of a commit, an fsync with `synchronous=full`, is shared by the threads that need one at that time. They wait to be
+called and not for the lock (leader and followers, as in RocksDB's write groups): a thread whose work was done would
+otherwise stand in line once more, and come too late with its next for the commit that follows.
 Processes take turns by SQLite's own write lock; none of them ever waits while it holds it.
 """
 
@@ -12,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -22,6 +25,7 @@ SCHEMA_VERSION = 2
 _PATIENCE = 60.0  # seconds for which another process may keep the write lock
 _PAUSE = 0.0005, 0.01  # seconds between two looks whether it is free, at first and at most
 _CHECKPOINT = 4000  # pages in the log before they are copied to the file: 16 MiB
+_GLANCE = 0.1  # seconds after which a thread looks for itself: who should have called it may have been interrupted
 _LOG_KEPT = 64 * 1024 * 1024  # bytes of an emptied log that are not given back to the file system
 
 # A message is one row that moves: its key is its state and its place there, so every look-up is the start of a range,
@@ -65,13 +69,20 @@ class Touched(Protocol):
 
 
 class _Job(Generic[T]):
-    __slots__ = ("done", "error", "result", "work")
+    __slots__ = ("called", "done", "error", "result", "work")
     result: T
 
     def __init__(self, work: Callable[[], T]) -> None:
         self.work = work
         self.error: Exception | None = None
         self.done = False
+        self.called = threading.Lock()  # held until its thread shall go on
+        self.called.acquire()
+
+    def call(self) -> None:
+        """Let its thread go on: the job is done, or it is that thread's turn to do what waits."""
+        with suppress(RuntimeError):  # it has been called already
+            self.called.release()
 
     def attempt(self) -> None:
         if self.done:  # its thread was interrupted and has given it up
@@ -171,12 +182,18 @@ class SqliteFile:
         job = _Job(work)
         self._jobs.append(job)
         try:
-            with self._lock:
-                self._finish()
-                if not job.done:
-                    self._transact(list(self._jobs))
+            while not job.done:
+                if self._lock.locked():
+                    job.called.acquire(timeout=_GLANCE)
+                    continue
+                with self._lock:
+                    self._finish()
+                    if not job.done:
+                        self._transact(list(self._jobs))
+                self._call_next()
         except BaseException:
             job.done = True  # nobody waits for it any more
+            self._call_next()
             raise
         if job.error is not None:
             raise job.error
@@ -184,12 +201,14 @@ class SqliteFile:
 
     def read(self, work: Callable[[], T]) -> T:
         """Do `work`, which only reads, on one state of the file; it waits for no other process."""
-        with self._lock:
-            self._finish()
-            try:
+        try:
+            with self._lock:
+                self._finish()
                 return self._patiently(lambda: self._snapshot(work))
-            except sqlite3.Error as error:
-                raise self._explain(error) from error
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
+        finally:
+            self._call_next()
 
     def _snapshot(self, work: Callable[[], T]) -> T:
         try:
@@ -203,6 +222,14 @@ class SqliteFile:
         with self._lock:
             self._closed = True
             self._connection.close()
+        self._call_next()
+
+    def _call_next(self) -> None:
+        """The lock is free: let one of those who wait do the work of all of them."""
+        for job in list(self._jobs):
+            if not job.done:
+                job.call()
+                return
 
     def _transact(self, jobs: list[_Job[Any]]) -> None:
         """Do `jobs` and commit. Whatever interrupts it, a job stays in `_jobs` until it is done."""
@@ -236,15 +263,16 @@ class SqliteFile:
 
     def _finish(self) -> None:
         """Hand out what was committed; also what a thread left over that was interrupted while it did so."""
-        for job in self._finishing:
-            job.done = True
-        self._finishing = []
-        while self._jobs and self._jobs[0].done:
-            self._jobs.popleft()
         while self.touched:
             self.touched.pop().committed()
         while self.after_commit:
             self.after_commit.popleft()()
+        for job in self._finishing:
+            job.done = True
+            job.call()
+        self._finishing = []
+        while self._jobs and self._jobs[0].done:
+            self._jobs.popleft()
 
     def _undo(self) -> None:
         self._finishing = []

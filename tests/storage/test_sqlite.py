@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -423,3 +424,66 @@ def test_an_interrupt_ends_the_work_of_its_own_thread_only(file: SqliteFile) -> 
     file.run(lambda: None)
     assert other.done
     assert file.read(lambda: file.execute("SELECT thread FROM done").fetchall()) == [(1,)]
+
+
+def test_work_is_done_even_if_nobody_calls_its_thread(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an interrupt between the end of a transaction and the call."""
+    monkeypatch.setattr(SqliteFile, "_call_next", lambda self: None)
+    calls, _ = _together(file, lambda: 1, lambda: 2)
+    assert [call.result() for call in calls] == [1, 2]
+
+
+def test_an_interrupt_hands_the_turn_on(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightbroker.storage.sqlite_file._GLANCE", 60.0)
+    held, go = threading.Event(), threading.Event()
+
+    def interrupt() -> None:
+        held.set()
+        go.wait()
+        raise KeyboardInterrupt
+
+    first = Call(file.run, interrupt)
+    held.wait()
+    second = Call(file.run, lambda: 2)
+    assert second.blocks()
+    go.set()
+    with pytest.raises(KeyboardInterrupt):
+        first.result()
+    assert second.result() == 2
+
+
+def test_a_reader_hands_the_turn_on(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightbroker.storage.sqlite_file._GLANCE", 60.0)
+    held, go = threading.Event(), threading.Event()
+    reader = Call(file.read, lambda: held.set() or go.wait())
+    held.wait()
+    writer = Call(file.run, lambda: 1)
+    assert writer.blocks()
+    go.set()
+    assert reader.result()
+    assert writer.result() == 1
+
+
+def test_threads_that_go_on_writing_keep_sharing_commits(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a thread writes next joins the next commit, although another thread has only just committed its last."""
+    threads, each, commits = 16, 20, 0
+    execute, gate = file.execute, threading.Barrier(threads)
+
+    def slow_disk(statement: str, *parameters: Any) -> Any:
+        nonlocal commits
+        if statement == "COMMIT":
+            commits += 1
+            time.sleep(0.005)
+        return execute(statement, *parameters)
+
+    def write() -> None:
+        gate.wait()
+        for _ in range(each):
+            file.run(lambda: file.execute("INSERT INTO done VALUES (1)") and None)
+
+    monkeypatch.setattr(file, "execute", slow_disk)
+    running = [Call(write) for _ in range(threads)]
+    for call in running:
+        call.result()
+    assert file.read(lambda: file.execute("SELECT count(*) FROM done").fetchone()) == (threads * each,)
+    assert commits <= threads * each / 4
