@@ -48,7 +48,7 @@ from lightbroker.queue import Queue
 from lightbroker.topic import Subscription
 from lightbroker.worker import WorkerPool
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 __all__ = [
     "Broker",

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import lightbroker
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -22,6 +24,13 @@ def test_the_example_for_coroutines_runs() -> None:
     assert example is not None
     run = subprocess.run([sys.executable, "-c", example[1]], capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert (run.stdout, run.stderr) == ("{'number': 1}\n", "")
+
+
+def test_the_wheel_of_the_readme_is_the_one_that_make_dist_makes() -> None:
+    named = re.findall(r"dist/lightbroker-(.+?)-py3-none-any\.whl", README)
+    assert set(named) == {lightbroker.__version__}
+    (released,) = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[:1]
+    assert released == lightbroker.__version__
 
 
 def test_every_module_is_in_the_file_map() -> None:
