@@ -167,6 +167,20 @@ def test_a_drain_keeps_the_leases_of_what_runs(
     assert counts(queue) == {"acked": 1, "accepted": 1}
 
 
+def test_a_stop_without_drain_does_not_mind_a_handler_that_is_faster(
+    broker: Broker, open_queue: Open, handler: Handler
+) -> None:
+    queue = open_queue()
+    pool = broker.workers("q", handler, workers=1)
+    queue.push("a")
+    handler.wait_for(1)
+    (delivery,) = pool._running.values()
+    delivery.ack()  # as its thread does between the look of `stop` at what runs and the release
+    assert Call(pool.stop, drain=False).result() is False
+    handler.finish.set()
+    assert counts(queue) == {"acked": 1, "accepted": 1}
+
+
 def test_a_stop_without_drain_releases_what_runs(
     broker: Broker, open_queue: Open, handler: Handler, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -5,6 +5,7 @@ The path never suspends here, so no event loop is needed: a coroutine is driven 
 
 import asyncio
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lightbroker import Broker
+from lightbroker import Broker, QueueClosed
 from lightbroker.aio import AsyncBroker
 from lightbroker.aio.direct import DirectDelivery, DirectQueue
 
@@ -98,3 +99,14 @@ def test_the_law_holds_whatever_bytecode_is_interrupted(verb: str) -> None:
             stats = queue.threads.stats()
             assert stats.held + stats.acked == 2 + (verb == "push" and stats.accepted == 3)
     assert at > 20, "the path has more bytecodes than that"
+
+
+def test_a_pull_that_meets_the_close_leaves_the_word_for_the_next() -> None:
+    with Broker() as broker:
+        queue = asyncio.run(AsyncBroker(broker).queue("q"))
+        memory: Any = queue.threads.store
+        memory._tokens.put(deque())  # as `close` does, at the moment between the look whether it did and the step
+        for _ in range(2):
+            with pytest.raises(QueueClosed):
+                finish(queue.pull())
+        assert memory._tokens.get_nowait() == deque()

@@ -15,8 +15,10 @@ from lightbroker import Broker, ManualClock, Message, Queue, QueueEmpty
 from lightbroker import clock as clock_module
 from lightbroker.storage import slow
 from lightbroker.storage.memory import MemoryQueue
+from lightbroker.storage.slow import SlowPaths
 from tests.adversary.schedule_run import Run, monitoring
 from tests.adversary.schedule_scenes import Scene, leasing
+from tests.adversary.test_aio_interrupt import interrupted
 from tests.support import counts, drain, wait_until
 
 LEASE = 30.0  # seconds
@@ -91,6 +93,17 @@ def test_a_pull_that_is_interrupted_once_it_has_a_message_only_delays_it(
     assert queue.stats().leased == 1
     clock.advance(2 * LEASE)
     assert queue.pull(0).message.attempts == 2
+
+
+def test_an_interrupt_before_any_bytecode_of_a_delay_loses_no_message_and_no_permit() -> None:
+    at, went_on = 0, True
+    while went_on:
+        at += 1
+        scene = leasing("a", capacity=4)(MemoryQueue)
+        delayed_push = partial(scene.queue.push, "c", delay=0.5)
+        went_on = interrupted(SlowPaths._defer.__code__, at, delayed_push)
+        scene.settle_all()
+    assert at > 20
 
 
 def test_a_delay_that_is_interrupted_before_it_is_noted_only_delays_longer(
