@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from lightbroker import __version__
 from lightbroker.lab.peers.base import Peer
 
 _LIBRARIES = ("lightbroker", "numpy", "scipy", "matplotlib", "rich")
@@ -58,6 +59,8 @@ def _cpu() -> str | None:
 
 
 def _version(library: str) -> str | None:
+    if library == "lightbroker":  # an editable installation's metadata may be older than the code
+        return __version__
     try:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
