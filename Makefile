@@ -48,8 +48,11 @@ lab: .venv/ready  ## JupyterLab at the index of the notebooks, which it shows as
 
 slides: .venv/ready build/reveal/node_modules  ## dist/walkthrough.html, and .pdf if there is a Chromium: ten minutes, without a network
 	$(BIN)/python deploy/build_slides.py build/reveal/node_modules/reveal.js dist/walkthrough.html
-	! command -v chromium || chromium --headless --no-sandbox --no-pdf-header-footer --virtual-time-budget=10000 \
-		--print-to-pdf=dist/walkthrough.pdf "file://$(CURDIR)/dist/walkthrough.html?view=print"
+	! command -v chromium || { for budget in 10000 30000 90000; do \
+		chromium --headless --no-sandbox --no-pdf-header-footer --virtual-time-budget=$$budget \
+			--print-to-pdf=dist/walkthrough.pdf "file://$(CURDIR)/dist/walkthrough.html?view=print"; \
+		test $$(wc -c < dist/walkthrough.pdf) -gt 100000 && exit 0; \
+	done; echo "dist/walkthrough.pdf has no slides; try again when the machine is less busy" >&2; exit 1; }
 
 build/reveal/node_modules:
 	npm install --silent --no-audit --no-fund --prefix build/reveal reveal.js@5.2.1
