@@ -14,7 +14,7 @@ from pathlib import Path
 from lightbroker import __version__
 from lightbroker.lab.peers.base import Peer
 
-_LIBRARIES = ("lightbroker", "numpy", "scipy", "matplotlib", "rich")
+_LIBRARIES = ("numpy", "scipy", "matplotlib", "rich")
 # RabbitMQ is not asked: its tools leave a port mapper running.
 _TELL_VERSION = {"redis-server": "--version", "nats-server": "--version", "beanstalkd": "-v"}
 
@@ -38,7 +38,8 @@ def describe(systems: Iterable[type[Peer]] = ()) -> dict[str, object]:
         "python_build": f"{platform.python_implementation()}, {platform.python_compiler()}",
         "gil": bool(gil()),
         "switch_interval_s": sys.getswitchinterval(),
-        "libraries": {name: _version(name) for name in libraries},
+        # Its own version is not looked up: an editable installation's metadata may be older than the code.
+        "libraries": {"lightbroker": __version__, **{name: _version(name) for name in libraries}},
         "servers": {
             name: _server_version(name) for name in dict.fromkeys(kind.server for kind in kinds if kind.server)
         },
@@ -59,8 +60,6 @@ def _cpu() -> str | None:
 
 
 def _version(library: str) -> str | None:
-    if library == "lightbroker":  # an editable installation's metadata may be older than the code
-        return __version__
     try:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
