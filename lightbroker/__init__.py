@@ -6,7 +6,8 @@ Each line imports only from lines above it:
     pattern.py policy.py                   which topics match; overflow, retry, options: decisions without I/O
     storage/base.py outcome.py             the contract of a store, one atomic transition per method; shared answers
     storage/steps.py slow.py memory.py     the store in memory: atomic steps, slow paths, hot path
-    storage/sqlite_file.py _counts _rows   one file and its transactions; the counts and rows of a queue in it
+    storage/sqlite_connection.py _file     opening a file safely; transactions that threads share
+    storage/sqlite_counts.py _rows         the counts and rows of a queue in it
     storage/sqlite_transitions.py _wait    what becomes of a message; waiting across processes
     storage/sqlite.py                      the store in an SQLite file
     storage/lua/ redis_scripts.py          the transitions as scripts that Redis runs; what is sent to run them

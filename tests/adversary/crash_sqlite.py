@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lightbroker import Broker, InvariantError
-from lightbroker.storage import sqlite_file
+from lightbroker.storage import sqlite_connection
 from tests.adversary.diary import Account, Worker, drain, open_queue
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +103,7 @@ def _sound(path: Path, url: str) -> bool:
 
 def _work(url: str, diary: str, seed: str) -> None:
     rng = random.Random(seed)
-    sqlite_file._CHECKPOINT = rng.choice((1, 30, 4000))  # pages, so that some are killed while they copy the log
+    sqlite_connection._CHECKPOINT = rng.choice((1, 30, 4000))  # pages, so that some are killed while they copy the log
     queue = open_queue(Broker(url))
     file = os.open(diary, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     print("ready", flush=True)

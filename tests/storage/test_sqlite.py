@@ -28,8 +28,9 @@ from lightbroker import (
     StoreError,
 )
 from lightbroker.broker import open_store
-from lightbroker.storage import sqlite_file
-from lightbroker.storage.sqlite_file import SCHEMA_VERSION, SqliteFile, _Job
+from lightbroker.storage import sqlite_connection
+from lightbroker.storage.sqlite_connection import SCHEMA_VERSION
+from lightbroker.storage.sqlite_file import _READ, _WRITE, SqliteFile, _Job
 from tests.support import Call, counts, drain
 
 Make = Callable[..., Broker]
@@ -335,7 +336,7 @@ def test_a_file_that_stays_busy_is_an_error_that_says_so(
     path: Path, make_broker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = _queue(make_broker())
-    monkeypatch.setattr(sqlite_file, "_PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite_connection, "_PATIENCE", 0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="another process has kept the write lock"):
@@ -379,6 +380,13 @@ def _together(file: SqliteFile, *works: Callable[[], Any]) -> tuple[list[Call], 
     return calls, statements
 
 
+def _waiting(file: SqliteFile, begin: str, work: Callable[[], Any]) -> _Job[Any]:
+    """A job whose thread waits to be called."""
+    job = _Job(begin, work)
+    file._jobs.append(job)
+    return job
+
+
 def test_threads_that_wait_share_one_commit(file: SqliteFile) -> None:
     def write(thread: int) -> int:
         file.execute("INSERT INTO done VALUES (?)", (thread,))
@@ -416,8 +424,7 @@ def test_an_interrupt_ends_the_work_of_its_own_thread_only(file: SqliteFile) -> 
         file.execute("INSERT INTO done VALUES (2)")
         raise KeyboardInterrupt
 
-    other = _Job(lambda: file.execute("INSERT INTO done VALUES (1)") and None)
-    file._jobs.append(other)  # as a thread does that then waits for the lock
+    other = _waiting(file, _WRITE, lambda: file.execute("INSERT INTO done VALUES (1)") and None)
     with pytest.raises(KeyboardInterrupt):
         file.run(interrupt)
     assert not other.done
@@ -462,6 +469,37 @@ def test_a_reader_hands_the_turn_on(file: SqliteFile, monkeypatch: pytest.Monkey
     go.set()
     assert reader.result()
     assert writer.result() == 1
+
+
+def test_who_reads_does_what_others_wait_to_write(file: SqliteFile) -> None:
+    """Or a thread that reads without a pause would keep the lock from those who write."""
+    writer = _waiting(file, _WRITE, lambda: file.execute("INSERT INTO done VALUES (1)") and None)
+    file.read(lambda: None)
+    assert writer.done
+    assert file.read(lambda: file.execute("SELECT thread FROM done").fetchall()) == [(1,)]
+
+
+def test_who_writes_lets_others_read_what_is_committed(file: SqliteFile) -> None:
+    reader = _waiting(file, _READ, lambda: file.execute("SELECT thread FROM done").fetchall())
+    file.run(lambda: file.execute("INSERT INTO done VALUES (1)") and None)
+    assert reader.done
+    assert reader.result == []
+
+
+def test_a_busy_file_is_waited_for_once_by_all_who_wait(
+    path: Path, file: SqliteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[None] = []
+    wait = file._patiently
+    monkeypatch.setattr(sqlite_connection, "_PATIENCE", 0.05)
+    monkeypatch.setattr(file, "_patiently", lambda step: rounds.append(None) or wait(step))
+    others = [_waiting(file, _WRITE, lambda: None) for _ in range(3)]
+    with closing(sqlite3.connect(path, isolation_level=None)) as busy:
+        busy.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="another process has kept the write lock"):
+            file.run(lambda: None)
+    assert len(rounds) == 1
+    assert all(other.done and isinstance(other.error, StoreError) for other in others)
 
 
 def test_threads_that_go_on_writing_keep_sharing_commits(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
