@@ -38,7 +38,6 @@ LONGEST = 600.0  # seconds that all of them may take
 
 #: Patches that no test sees, and why that is so.
 SURVIVORS: dict[str, str] = {
-    "a waiting push does not look whether it is refused": "a None among the permits stops it as well, only later",
     "take does not look whether it is closed": "the subscription looks itself, and its buffer closes after it",
     "refuse rouses one push": "whoever is roused in vain rouses the next when it leaves",
     "close rouses one pull": "whoever is roused in vain rouses the next when it leaves",

@@ -16,9 +16,9 @@ from lightbroker import clock as clock_module
 from lightbroker.storage import slow
 from lightbroker.storage.memory import MemoryQueue
 from lightbroker.storage.slow import SlowPaths
+from tests.adversary.bytecode import interrupted
 from tests.adversary.schedule_run import Run, monitoring
 from tests.adversary.schedule_scenes import Scene, leasing
-from tests.adversary.test_aio_interrupt import interrupted
 from tests.support import counts, drain, wait_until
 
 LEASE = 30.0  # seconds
