@@ -13,7 +13,7 @@ def freeze() -> None:
 
 def resident() -> int | None:
     """Bytes of the resident set; None where the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    try:  # bytes: to open a text leaves a string of its codec's in CPython's cache of methods, often another each time
+        return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return None
