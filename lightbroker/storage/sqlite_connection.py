@@ -13,24 +13,20 @@ from typing import Any, TypeVar
 from lightbroker.errors import BrokerError, QueueClosed, StoreError
 
 APPLICATION_ID = 0x4C426B72  # "LBkr", in the header of the file
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _PATIENCE = 60.0  # seconds for which another process may keep the write lock
 _PAUSE = 0.0005, 0.01  # seconds between two looks whether it is free, at first and at most
 _CHECKPOINT = 4000  # pages in the log before they are copied to the file: 16 MiB
 _LOG_KEPT = 64 * 1024 * 1024  # bytes of an emptied log that are not given back to the file system
 
 # A message is one row that moves: its key is its state and its place there, so every look-up is the start of a range,
-# and no transition but failing touches a second page for it. What is too long to be moved about lies in `body`.
+# and no transition but failing touches a second table for it. What is too long to be moved about lies in `body`.
+# The row with state -1 holds the counts of the queue, see `sqlite_counts`.
 # The index must not be partial by state: SQLite would then prepare each statement anew for every state bound to it.
 # Times are whole Unix microseconds: they compare exactly and mean the same in every process and after a reboot.
 _SCHEMA = """
 CREATE TABLE queue (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, capacity INTEGER, dead_capacity INTEGER, options TEXT NOT NULL,
-    turn INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL DEFAULT 4611686018427387904,
-    ready INTEGER NOT NULL DEFAULT 0, delayed INTEGER NOT NULL DEFAULT 0, leased INTEGER NOT NULL DEFAULT 0,
-    dead INTEGER NOT NULL DEFAULT 0, accepted INTEGER NOT NULL DEFAULT 0, acked INTEGER NOT NULL DEFAULT 0,
-    dropped INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0, purged INTEGER NOT NULL DEFAULT 0,
-    retried INTEGER NOT NULL DEFAULT 0, redriven INTEGER NOT NULL DEFAULT 0, refused INTEGER NOT NULL DEFAULT 0);
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, capacity INTEGER, dead_capacity INTEGER, options TEXT NOT NULL);
 CREATE TABLE message (
     queue INTEGER NOT NULL, state INTEGER NOT NULL, at INTEGER NOT NULL, turn INTEGER NOT NULL,
     key INTEGER NOT NULL, attempts INTEGER NOT NULL, failed INTEGER NOT NULL, expires INTEGER,

@@ -1,9 +1,11 @@
 """The counts of one queue in an SQLite file, in one row that every process shares.
 
 They are read once in a transaction, changed in Python, and written once just before its commit, so they are as exact
-and as durable as the messages.
+and as durable as the messages. The row lies among the messages, before those that are READY: a commit writes whole
+pages, and this way the counts of a short queue are on the page that changes anyway.
 """
 
+import struct
 from collections.abc import Callable
 
 from lightbroker.errors import InvariantError
@@ -15,13 +17,12 @@ STATES = ("READY", "DELAYED", "LEASED", "DEAD")
 READY, DELAYED, LEASED, DEAD = range(4)
 FAR = 1 << 62  # microseconds: later than anything
 
-_COUNTS = (
-    *("turn", "due", "ready", "delayed", "leased", "dead"),
-    *("accepted", "acked", "dropped", "expired", "purged", "retried", "redriven", "refused"),
-)
+_COUNTS = struct.Struct("<14q")  # turn and due, then the states and the totals in the order of `QueueStats`
+_HERE = "queue = ? AND state = -1 AND at = 0 AND turn = 0"
 _MAKE = "INSERT OR IGNORE INTO queue (name, capacity, dead_capacity, options) VALUES (?, ?, ?, ?)"
-_LOAD = f"SELECT {', '.join(_COUNTS)} FROM queue WHERE id = ?"
-_SAVE = f"UPDATE queue SET {', '.join(f'{name} = ?' for name in _COUNTS)} WHERE id = ?"
+_BEGIN = "INSERT OR IGNORE INTO message VALUES (?, -1, 0, 0, 0, 0, 0, NULL, '', 0, NULL, ?)"
+_LOAD = f"SELECT body FROM message WHERE {_HERE}"
+_SAVE = f"UPDATE message SET body = ? WHERE {_HERE}"
 
 
 class QueueCounts:
@@ -62,6 +63,7 @@ class QueueCounts:
                 f"them, stop every program that uses the file and update its table `queue`"
             )
         self._execute("UPDATE queue SET options = ? WHERE id = ?", (options, row[0]))
+        self._execute(_BEGIN, (row[0], _COUNTS.pack(0, FAR, *[0] * 12)))
         return int(row[0])
 
     def load(self) -> None:
@@ -71,10 +73,10 @@ class QueueCounts:
         self._file.touched.append(self)
         if self._version != self._file.version:
             self._version = self._file.version
-            self._saved = row = self._execute(_LOAD, (self.id,)).fetchone()
-            self.turn, self.due, *self.states = row[:6]
-            self.accepted, self.acked, self.dropped, self.expired = row[6:10]
-            self.purged, self.retried, self.redriven, self.refused = row[10:]
+            self._saved = counts = _COUNTS.unpack(self._execute(_LOAD, (self.id,)).fetchone()[0])
+            self.turn, self.due, *self.states = counts[:6]
+            self.accepted, self.acked, self.dropped, self.expired = counts[6:10]
+            self.purged, self.retried, self.redriven, self.refused = counts[10:]
 
     def save(self) -> None:
         """Write the counts, if they changed."""
@@ -84,7 +86,7 @@ class QueueCounts:
         )
         self._changed = counts != self._saved
         if self._changed:
-            self._execute(_SAVE, (*counts, self.id))
+            self._execute(_SAVE, (_COUNTS.pack(*counts), self.id))
             self._saved = counts
 
     def committed(self) -> None:
@@ -111,7 +113,9 @@ class QueueCounts:
         stats = self.stats()
         stats.check(self._name)
         there = dict(
-            self._execute("SELECT state, count(*) FROM message WHERE queue = ? GROUP BY state", (self.id,)).fetchall()
+            self._execute(
+                "SELECT state, count(*) FROM message WHERE queue = ? AND state >= 0 GROUP BY state", (self.id,)
+            ).fetchall()
         )
         if [there.get(state, 0) for state in (READY, DELAYED, LEASED, DEAD)] != self.states:
             raise InvariantError(f"queue {self._name!r} has {there} messages by state, and counts {stats}")

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from itertools import repeat
+from itertools import pairwise, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -196,6 +196,20 @@ def test_the_room_of_what_was_settled_is_used_again(path: Path, make_broker: Mak
         pages = queue.store._file.execute("PRAGMA page_count").fetchone()[0]  # type: ignore[attr-defined]
         sizes.append(pages)
     assert sizes[0] == sizes[-1]
+
+
+def test_a_transaction_on_a_short_queue_writes_one_page(path: Path, make_broker: Make) -> None:
+    """The counts too: a second page would make each commit longer by half."""
+    queue = _queue(make_broker())
+    queue.push("one")
+    log = path.with_name(path.name + "-wal")
+    page = queue.store._file.execute("PRAGMA page_size").fetchone()[0]  # type: ignore[attr-defined]
+    sizes = [log.stat().st_size]
+    for step in (lambda: queue.push("two"), lambda: queue.pull(0), lambda: queue.pull(0).ack()):
+        step()
+        sizes.append(log.stat().st_size)
+    frame = 24 + page
+    assert [after - before for before, after in pairwise(sizes)] == [frame, frame, 2 * frame]
 
 
 @pytest.mark.parametrize("size", [0, 768, 769, 100_000])
