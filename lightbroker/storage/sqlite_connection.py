@@ -53,7 +53,6 @@ class SqliteConnection:
             raise StoreError(f"{path} does not exist, and was not made; check the path")
         self._path = path
         self._closed = False
-        self.version = 0  #: another process has written if, in a transaction, this is no longer what it was
         try:
             self._connection = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
@@ -117,10 +116,6 @@ class SqliteConnection:
         """Close the connection; the last process to do so also removes the log."""
         self._closed = True
         self._connection.close()
-
-    def _begin(self, statement: str) -> None:
-        self.execute(statement)
-        self.version = self._pragma("data_version")
 
     def _roll_back(self) -> None:
         if not self._closed and self._connection.in_transaction:

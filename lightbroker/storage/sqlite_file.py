@@ -72,6 +72,7 @@ class SqliteFile(SqliteConnection):
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._jobs: deque[_Job[Any]] = deque()
+        self.version = 0  #: another process has written if, in a transaction, this is no longer what it was
         self.touched: list[Touched] = []
         self.after_commit: deque[Callable[[], object]] = deque()
         self._finishing: list[_Job[Any]] = []
@@ -160,7 +161,8 @@ class SqliteFile(SqliteConnection):
     def _begin(self, statement: str) -> None:
         if self._connection.in_transaction:  # a thread was interrupted while it ended the last one
             self._undo()
-        super()._begin(statement)
+        self.execute(statement)
+        self.version = self.execute("PRAGMA data_version").fetchone()[0]
 
     def _finish(self) -> None:
         """Hand out what was committed; also what a thread left over that was interrupted while it did so."""
