@@ -110,6 +110,7 @@ BLOCKS: Mapping[str, Callable[[Path], str]] = {
     "bench": partial(bars, "bench.json"),
     "stores": stores,
     "storage": partial(bars, "storage.json"),
+    "storage-epyc": partial(bars, "storage-epyc.json"),
     "coroutines": partial(bars, "async.json"),
     "watching": watching,
 }
