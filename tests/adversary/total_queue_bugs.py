@@ -78,7 +78,7 @@ class EndsLeasesEarly(_Rarely):
         delivery = super().pull(timeout, kind)
         if self.now_and_then():
             with self._lock:
-                self._expire_leases(delivery.deadline)
+                self._end_leases(delivery.deadline)
         return delivery
 
 
