@@ -74,12 +74,11 @@ def run(
                 pushed[body] = time.perf_counter_ns()
         for place in workers:
             queues[place].push(STOP)
-        found = [
-            Handled(body, worker, plan[body], pushed[body], started, ended)
-            for worker, future in enumerate(working)
-            for body, started, ended in future.result()
-        ]
+        seen = [(worker, *each) for worker, future in enumerate(working) for each in future.result()]
         broker.check()
+    if offsets_ns is None:  # a worker may have begun before this process learned that all are let go
+        plan = pushed = dict.fromkeys(bodies, min(start, *(started for _, _, started, _ in seen)))
+    found = [Handled(body, worker, plan[body], pushed[body], *times) for worker, body, *times in seen]
     return sorted(found, key=lambda handled: handled.started)
 
 
