@@ -63,8 +63,8 @@ def run(
                 queue.push_many([body for body, its in zip(bodies, places) if its == place])
         _open(gate, working)
         start = time.perf_counter_ns()
-        plan = dict.fromkeys(bodies, start)
-        pushed = plan.copy()
+        plan: dict[bytes, int] = {}
+        pushed: dict[bytes, int] = {}
         if offsets_ns is not None:
             plan = {body: start + _LEAD_NS + offset for body, offset in zip(bodies, offsets_ns)}
             for (body, at), place in zip(plan.items(), places):
@@ -77,7 +77,7 @@ def run(
         seen = [(worker, *each) for worker, future in enumerate(working) for each in future.result()]
         broker.check()
     if offsets_ns is None:  # a worker may have begun before this process learned that all are let go
-        plan = pushed = dict.fromkeys(bodies, min(start, *(started for _, _, started, _ in seen)))
+        plan = pushed = dict.fromkeys(bodies, min([start, *(started for _, _, started, _ in seen)]))
     found = [Handled(body, worker, plan[body], pushed[body], *times) for worker, body, *times in seen]
     return sorted(found, key=lambda handled: handled.started)
 

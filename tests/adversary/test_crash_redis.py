@@ -37,7 +37,6 @@ def test_the_law_outlives_a_push_of_which_half_reached_the_log(tmp_path: Path) -
                 broker.check()
                 assert broker.queue("q").stats().accepted == accepted
             server.stop()
-        server.start()
 
 
 def test_a_server_that_keeps_less_than_it_says_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
