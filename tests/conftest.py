@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -12,7 +13,21 @@ from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry
 from tests import redis_server
 from tests.adversary.total_queue import switching_every
 from tests.nodes import running_anvil
-from tests.support import Unavailable, miss
+from tests.support import PATIENCE, Unavailable, miss
+
+
+@pytest.fixture(autouse=True)
+def threads_end_with_their_test() -> Iterator[None]:
+    """Wait for the threads that a test leaves, so that none of them writes into the log of the next.
+
+    A clock's may stay: it waits for alarms of brokers that were dropped, and has nobody to call.
+    """
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        if thread.name != "lightbroker-clock":
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), f"{thread} of this test still runs"
 
 
 @pytest.fixture

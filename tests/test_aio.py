@@ -447,9 +447,14 @@ def test_a_broker_that_does_io_is_opened_in_a_thread_when_it_is_used(tmp_path: A
             await broker.push("q", "a")
             assert broker.threads.stats().queues["q"].ready == 1
 
+    async def use_none() -> None:
+        broker = AsyncBroker("nonsense://")
+        with pytest.raises(ValueError, match="no store"):
+            await broker.push("q", b"")
+        await broker.close()
+
     asyncio.run(use())
-    with pytest.raises(ValueError, match="no store"):
-        asyncio.run(AsyncBroker("nonsense://").push("q", b""))
+    asyncio.run(use_none())
 
 
 async def test_a_push_that_meets_the_close_leaves_the_word_for_the_next() -> None:

@@ -80,18 +80,17 @@ def test_a_handler_that_raises_is_tried_again_and_then_buried_with_its_traceback
 
 def test_a_failure_waits_for_the_backoff(broker: Broker, open_queue: Open, clock: ManualClock) -> None:
     queue = open_queue(retry=Retry(base=5.0, jitter=False))
-    failed = threading.Event()
 
     def fail_once(message: Message) -> None:
-        if not failed.is_set():
-            failed.set()
+        if (message.text, message.attempts) == ("a", 1):
             raise ValueError
 
-    queue.push("a")
+    queue.push_many(["a", "b"])
     with broker.workers("q", fail_once, workers=1):
-        wait_until(lambda: queue.stats().delayed == 1)
+        wait_until(lambda: queue.stats().acked == 1)  # "b", so its worker is done with the failure of "a"
+        assert queue.stats().delayed == 1
         clock.advance(5.0)
-        wait_until(lambda: queue.stats().acked == 1)
+        wait_until(lambda: queue.stats().acked == 2)
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit])
