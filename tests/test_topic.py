@@ -365,10 +365,9 @@ def test_a_subscriber_that_left_takes_no_memory(broker: Broker, group: str | Non
         for _ in range(times):
             broker.subscribe("a.*", capacity=1, group=group).close()
 
-    come_and_go(100)
-    tracemalloc.start()
+    tracemalloc.start()  # first: a thread that reads from Redis has its buffer from here to the end
     try:
-        come_and_go(100)
+        come_and_go(200)
         gc.collect()
         before = tracemalloc.get_traced_memory()[0]
         come_and_go(1000)
@@ -376,7 +375,7 @@ def test_a_subscriber_that_left_takes_no_memory(broker: Broker, group: str | Non
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert grown < 20 * 1000  # bytes; an entry in a dict alone takes more
+    assert grown < 50 * 1000  # bytes; an entry in a dict alone takes more, and that thread's next buffer less
 
 
 def test_more_topics_than_are_remembered_find_their_subscribers(broker: Broker) -> None:
