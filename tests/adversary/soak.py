@@ -72,7 +72,7 @@ def carry(seconds: float, rate: int, kept: list[Message] | None) -> dict[str, An
     samples = np.zeros((SAMPLES, 5))
     with broker.workers("soak", handle, 2):
         start, sent, taken = time.monotonic(), 0, 0
-        while (passed := time.monotonic() - start) < seconds:
+        while (passed := time.monotonic() - start) < seconds or (1 - WARM_UP) * taken < 2 * BLOCKS:
             for number in range(sent, int(passed * rate)):
                 body = b"%s%d" % (BODY, number % 1000)
                 queue.push(body, delay=0.02 if number % 50 == 0 else 0.0, ttl=0.01 if number % 20 == 0 else None)

@@ -193,7 +193,8 @@ def tell(name: str, result: Report) -> str:
     """The counts of one test in a line; of one that raised, its error."""
     if "error" in result["report"]:
         return str(result["report"]["error"]).strip().rpartition("\n")[2]
-    return TORTURES[name].told.format(**result["report"])
+    counts = {key: "nothing" if each == [] else each for key, each in result["report"].items()}
+    return TORTURES[name].told.format(**counts)
 
 
 def table(kept: Mapping[str, Report]) -> str:
