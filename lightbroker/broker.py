@@ -4,14 +4,14 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from types import TracebackType
 from urllib.parse import urlsplit
 
 from lightbroker.clock import Clock, SystemClock
-from lightbroker.errors import QueueClosed, StoreError, check_count, check_name
+from lightbroker.errors import BrokerError, QueueClosed, StoreError, check_count, check_name
 from lightbroker.message import Delivery, Message, Transition
 from lightbroker.pattern import check_topic
 from lightbroker.policy import Overflow, QueueOptions, Retry
@@ -81,16 +81,17 @@ class Broker:
             raise TypeError(f"store must be a URL or a Store, not {store!r}")
         if isinstance(clock, type) or not (clock is None or hasattr(clock, "alarm")):
             raise TypeError(f"clock must be a Clock, not {clock!r}")
-        self._store = open_store(store) if isinstance(store, str) else store
-        self.clock = SystemClock() if clock is None else clock
         self._journal: deque[tuple[str, Transition]] = deque(maxlen=check_count("trace", trace) if trace != 0 else 0)
         self._tracing = bool(trace)
+        self._store = open_store(store) if isinstance(store, str) else store
+        self.clock = SystemClock() if clock is None else clock
         self._queues: dict[str, Queue] = {}
         self._pools: list[WorkerPool] = []
         if isinstance(self._store, SharedStore):
             self._topics: Topics = SharedTopics(self.clock, self._store, self._open)
         else:
             self._topics = Topics(self.clock)
+        self._opening = threading.Lock()  # held while a store makes a queue, which may take as long as its patience
         self._lock = threading.Lock()
         self._draining = self._closed = False
 
@@ -125,14 +126,20 @@ class Broker:
 
     def _open(self, name: str, options: QueueOptions = _DEFAULTS) -> Queue:
         """The queue of that name, declared with `options` if it is new."""
-        with self._lock:
-            queue = self._queues.get(check_name("queue name", name))
+        check_name("queue name", name)
+        with self._opening:
+            queue = self._queues.get(name)
             if queue is None:
                 if self._draining:
                     raise QueueClosed("the broker is closed")
                 note = self._note if self._tracing else None
                 queue = Queue(name, options, self.clock, self._store.queue(name, options, self.clock, note))
-                self._queues[name] = queue
+                with self._lock:
+                    if not self._draining:
+                        self._queues[name] = queue
+                        return queue
+                queue.store.close()
+                raise QueueClosed("the broker is closed")
             return queue
 
     def _known(self, name: str) -> Queue | None:
@@ -214,13 +221,14 @@ class Broker:
 
     def workers(self, queue: str, handler: Callable[[Message], object], workers: int = 4) -> WorkerPool:
         """Start threads that run `handler(message)` for each message of the queue."""
-        if self._draining:
-            raise QueueClosed("the broker is closed")
         check_pool(handler, workers)
-        pool = WorkerPool(self._named(queue), handler, workers)
-        with self._lock:
+        named = self._named(queue)
+        with self._lock:  # a handler that closes the broker at once finds its pool
+            if self._draining:
+                raise QueueClosed("the broker is closed")
+            pool = WorkerPool(named, handler, workers)
             self._pools = [*(other for other in self._pools if not other.stopped), pool]
-        return pool
+            return pool
 
     def stats(self) -> BrokerStats:
         """The numbers of all queues and subscriptions now."""
@@ -265,23 +273,35 @@ class Broker:
         With `drain`, worker pools go on until their queues are empty or `timeout` seconds are over (None: no limit);
         the handlers that run then may finish. Without, what they work on is released. A queue without workers is not
         waited for: what it holds stays in the store, and memory takes it along; a warning says how much that was. A
-        handler that closes its own broker does not wait either: it would wait for itself.
+        handler that closes its own broker does not wait either, for it would wait for itself: it and the others finish,
+        and then the broker is closed behind them. A store that is away keeps what it has; that raises nothing.
         """
         timeout = check_timeout(timeout)
         until = None if timeout is None else time.monotonic() + timeout
         if self._closed:
             return
         self.refuse()
-        queues, pools = list(self._queues.values()), list(self._pools)
-        patient = drain and not any(pool.current for pool in pools)
-        while patient and any(pool.busy for pool in pools) and (until is None or time.monotonic() < until):
+        pools = list(self._pools)
+        own = any(pool.current for pool in pools)
+        while drain and not own and any(pool.busy for pool in pools) and (until is None or time.monotonic() < until):
             time.sleep(0.005)
         for pool in pools:
             pool.stop(drain, None if until is None else max(0.0, until - time.monotonic()))
+        if drain and own:
+            threading.Thread(target=self._end, args=(pools, until), name="lightbroker-close", daemon=True).start()
+        else:
+            self._end([], until)
+
+    def _end(self, pools: Sequence[WorkerPool], until: float | None) -> None:
+        """Close what is left when the handlers of `pools` have finished, or `until` is over."""
+        for pool in pools:
+            pool.stop(True, None if until is None else max(0.0, until - time.monotonic()))
         self._topics.close()
+        queues = list(self._queues.values())
         for queue in queues:
             queue.store.close()
-            with suppress(StoreError):  # it is away, and keeps what it has
+        with suppress(BrokerError):  # the store is away, and each look would take its patience; or another closed it
+            for queue in queues:
                 if held := queue.stats().held:
                     extra = {"queue": queue.name}
                     log.warning("closed with %d messages left in queue %s", held, queue.name, extra=extra)

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import logging
 import math
 import threading
 import time
@@ -10,6 +11,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from lightbroker.errors import check_number
+
+log = logging.getLogger(__name__)
 
 _NEVER = float("inf")
 
@@ -123,7 +126,10 @@ class _RingingAgenda(_Agenda):
                         return
                     self.changed.wait(min(wait, threading.TIMEOUT_MAX))
                 alarm = self.take()
-            alarm.ring()
+            try:
+                alarm.ring()
+            except Exception:  # whoever set it, for the others time goes on
+                log.exception("an alarm failed")
 
 
 class ManualClock:

@@ -2,7 +2,7 @@
 
 import math
 import queue
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import repeat
 from typing import TypeVar
 
@@ -74,8 +74,8 @@ def check_count(name: str, value: object) -> int:
 
 
 def check_each(name: str, values: Iterable[T], kind: type[T] | None = None) -> list[T]:
-    """Return `values` as a list if it is a collection (of `kind`); raises TypeError that names the argument."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+    """Return `values` as a list if it is a collection (of `kind`) and no single value; raises TypeError naming it."""
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise TypeError(f"{name} must be a collection, not {values!r:.300}")
     kept = list(values)
     if kind is not None and not all(map(isinstance, kept, repeat(kind))):

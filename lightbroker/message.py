@@ -134,7 +134,11 @@ def explain(error: BaseException | str | None) -> tuple[str, str]:
     """The text and the traceback of what a consumer gives as the reason of a failure, cut to MAX_ERROR characters."""
     if isinstance(error, BaseException):
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        return f"{type(error).__name__}: {error}"[:MAX_ERROR], trace[-MAX_ERROR:]
+        try:
+            text = str(error)
+        except Exception:
+            text = "<it cannot say>"
+        return f"{type(error).__name__}: {text}"[:MAX_ERROR], trace[-MAX_ERROR:]
     if error is None or isinstance(error, str):
         return (error or "")[:MAX_ERROR], ""
     raise TypeError(f"error must be an exception or a string, not {error!r:.300}")

@@ -50,7 +50,7 @@ class Retry:
         try:
             bound = min(self.cap, self.base * self.factor ** (attempt - 1))
         except OverflowError:
-            bound = self.cap
+            bound = self.cap if self.base else 0.0
         return rng.uniform(0.0, bound) if self.jitter else bound
 
 

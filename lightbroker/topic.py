@@ -128,17 +128,20 @@ class Topics:
         self._departed: dict[str, SubscriptionStats] = {}
         self._patterns: Patterns[_Group | Queue] = Patterns()
         self._routes: dict[str, tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]] = {}
+        self._closed = False
         self._keys = count()
         self._ids = map(f"{secrets.token_hex(6)}-".__add__, map(str, count(1)))
 
     def subscribe(self, pattern: str, group: str | None, options: QueueOptions) -> Subscription:
         """A new reader for `pattern`; those of the same pattern and group share one buffer.
 
-        Raises ValueError for a malformed pattern, or if the group was made with other options.
+        Raises ValueError for a malformed pattern, or if the group was made with other options, and QueueClosed.
         """
         check_topic(pattern, wildcards=True)
         key = (pattern, next(self._keys) if group is None else check_name("group", group))
         with self._lock:
+            if self._closed:  # `close` has looked who is to be closed
+                raise QueueClosed("the broker is closed")
             shared = self._groups.get(key)
             if shared is None:
                 buffer = MemoryQueue(f"{pattern}#{key[1]}", options, self._clock)
@@ -174,8 +177,10 @@ class Topics:
             buffers, queues = self._routes[topic]
         except (KeyError, TypeError):
             buffers, queues = self._route(topic)
-        kept = MappingProxyType({**check_headers(headers), "topic": topic})
-        return Message(next(self._ids), data, self._clock.time(), 1, kept), 0, buffers, queues
+        kept = {**check_headers(headers), "topic": topic}
+        if headers:
+            check_headers(kept)  # a bound queue will, when others have the message already
+        return Message(next(self._ids), data, self._clock.time(), 1, MappingProxyType(kept)), 0, buffers, queues
 
     def stats(self) -> tuple[tuple[SubscriptionStats, ...], tuple[SubscriptionStats, ...]]:
         """One entry for each buffer, and the sums of those that are gone; see `BrokerStats`."""
@@ -191,6 +196,7 @@ class Topics:
     def close(self) -> None:
         """Close every subscription."""
         with self._lock:
+            self._closed = True
             members = [member for shared in self._groups.values() for member in shared.members]
         for member in members:
             member.close()

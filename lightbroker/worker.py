@@ -8,13 +8,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
-from lightbroker.errors import LeaseLost, QueueClosed, QueueEmpty, check_count
+from lightbroker.errors import BrokerError, LeaseLost, QueueClosed, QueueEmpty, StoreError, check_count
 from lightbroker.histogram import Tally
 from lightbroker.message import Delivery, Message
 from lightbroker.queue import Queue, check_timeout
 
 log = logging.getLogger(__name__)
 
+AGAIN = 1.0  #: seconds until a worker tries again whose store could not be used
 _POLL = 0.2  # seconds after which an idle worker looks whether it shall stop
 
 
@@ -39,6 +40,11 @@ def tell_late(queue: Queue, message: Message) -> None:
         *(queue.name, message.id, message.attempts),
         extra=about(queue, message),
     )
+
+
+def tell_trouble(queue: Queue) -> None:
+    """Log the error of a store that could not be used; for an `except` block."""
+    log.warning("queue %s: its store cannot be used", queue.name, exc_info=True, extra={"queue": queue.name})
 
 
 def tell_failure(queue: Queue, message: Message, error: BaseException) -> None:
@@ -71,9 +77,15 @@ class WorkerPool:
         self._now, self._time = queue.clock.monotonic, queue.clock.time
         self._stopping = threading.Event()
         self._running: dict[int, Delivery] = {}
+        self._threads: list[threading.Thread] = []
         self._heartbeat = queue.clock.alarm(self._beat)
-        self._threads = [self._start(n) for n in range(workers)]
         self._arm()
+        try:
+            for worker in range(workers):
+                self._threads.append(self._start(worker))
+        except RuntimeError:  # no more threads; nobody will have this pool to stop it
+            self._stopping.set()
+            raise
 
     @property
     def stopped(self) -> bool:
@@ -88,7 +100,11 @@ class WorkerPool:
     @property
     def busy(self) -> bool:
         """Whether the pool runs and its queue holds messages to do, now or later."""
-        return not self.stopped and self.queue.stats().held > 0
+        try:
+            return not self.stopped and self.queue.stats().held > 0
+        except BrokerError:  # what the store holds stays there
+            tell_trouble(self.queue)
+            return False
 
     def stop(self, drain: bool = True, timeout: float | None = None) -> bool:
         """Pull no more. With `drain`, wait for the handlers that run, at most `timeout` seconds (None: for ever).
@@ -108,7 +124,7 @@ class WorkerPool:
         self._heartbeat.cancel()
         unfinished = list(self._running.copy().values())
         for delivery in unfinished:
-            with suppress(LeaseLost):  # settled at this moment
+            with suppress(BrokerError):  # settled at this moment, or the store is away and its lease will run out
                 delivery.release()
         return not unfinished
 
@@ -136,11 +152,17 @@ class WorkerPool:
                 continue
             except QueueClosed:
                 return
+            except StoreError:
+                tell_trouble(self.queue)
+                self._stopping.wait(AGAIN)
+                continue
             self._running[worker] = delivery
             try:
                 self._settle(delivery, waits, handlings)
             except LeaseLost:
                 tell_late(self.queue, delivery.message)
+            except BrokerError:  # not settled: it is delivered again when its lease runs out
+                tell_trouble(self.queue)
             finally:
                 del self._running[worker]
 
@@ -168,12 +190,14 @@ class WorkerPool:
         self._heartbeat.set(self.queue.clock.monotonic() + self.queue.options.lease / 3)
 
     def _beat(self) -> None:
-        for worker, thread in enumerate(self._threads):
-            if not (thread.is_alive() or self.stopped):
-                self._running.pop(worker, None)
-                self._threads[worker] = self._start(worker)
-        for delivery in list(self._running.copy().values()):
-            with suppress(LeaseLost):  # the worker will learn of it when it settles
-                delivery.extend(self.queue.options.lease)
-        if not self._stopping.is_set() or self._running:
-            self._arm()
+        try:
+            for worker, thread in enumerate(self._threads):
+                if not (thread.is_alive() or self.stopped):
+                    self._running.pop(worker, None)
+                    self._threads[worker] = self._start(worker)
+            for delivery in list(self._running.copy().values()):
+                with suppress(BrokerError):  # the worker will learn of it when it settles
+                    delivery.extend(self.queue.options.lease)
+        finally:
+            if not self._stopping.is_set() or self._running:
+                self._arm()

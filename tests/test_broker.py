@@ -5,7 +5,8 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -18,6 +19,7 @@ from lightbroker import (
     QueueClosed,
     QueueFull,
     Retry,
+    StoreError,
     SystemClock,
 )
 from lightbroker.policy import QueueOptions
@@ -295,6 +297,100 @@ def test_a_handler_may_close_its_broker(make_broker: Callable[..., Broker]) -> N
     assert closed.wait(PATIENCE)
     with pytest.raises(QueueClosed):
         broker.push("q", "too late")
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite:///{}/q.db"])
+def test_the_handlers_that_run_when_one_closes_the_broker_are_acked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, store: str
+) -> None:
+    broker = Broker(store.format(tmp_path))
+    queue, together, closed = broker.queue("q"), threading.Barrier(2), threading.Event()
+
+    def handle(message: Message) -> None:
+        together.wait(PATIENCE)
+        if message.text == "close":
+            broker.close()
+            closed.set()
+        else:
+            assert closed.wait(PATIENCE)
+
+    queue.push_many(["close", "work", "later"])
+    with broker.workers("q", handle, workers=2):
+        wait_until(lambda: broker.state == "closed")
+    assert caplog.messages == ["closed with 1 messages left in queue q"]
+    if not store.startswith("memory"):
+        with Broker(store.format(tmp_path)) as again:
+            assert counts(again.queue("q")) == {"ready": 1, "acked": 2, "accepted": 3}
+
+
+@pytest.mark.parametrize("drain", [True, False])
+def test_a_store_that_is_away_keeps_no_broker_from_closing(monkeypatch: pytest.MonkeyPatch, drain: bool) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise StoreError("the store is away")
+
+    broker, running = Broker(), threading.Semaphore(0)
+    finish = threading.Event()
+
+    def handle(message: Message) -> None:
+        running.release()
+        assert finish.wait(PATIENCE)
+
+    queue = broker.queue("q")
+    broker.workers("q", handle, workers=1)
+    queue.push_many(["a", "b"])
+    assert running.acquire(timeout=PATIENCE)
+    for name in ("stats", "release", "ack"):
+        monkeypatch.setattr(type(queue.store), name, fail)
+    close = Call(broker.close, drain=drain)
+    if drain:
+        assert close.blocks()  # for the handler, which may finish
+    else:
+        close.result()
+    finish.set()
+    close.result()
+    assert broker.state == "closed"
+
+
+def test_two_that_close_at_once_both_succeed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broker = Broker(f"sqlite:///{tmp_path}/q.db")
+    queue, second = broker.queue("q"), threading.Event()
+    close_queue, waits = queue.store.close, iter([True, False])
+
+    def wait_and_close() -> None:
+        if next(waits):
+            assert second.wait(PATIENCE)
+        close_queue()
+
+    monkeypatch.setattr(queue.store, "close", wait_and_close)
+    first = Call(broker.close)
+    assert first.blocks()
+    broker.close()
+    second.set()
+    first.result()
+
+
+def test_closing_does_not_wait_for_a_store_that_is_opening_a_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, made = Broker(), threading.Event()
+    make = broker._store.queue
+
+    def make_slowly(*args: Any) -> Any:
+        assert made.wait(PATIENCE)
+        return make(*args)
+
+    monkeypatch.setattr(broker._store, "queue", make_slowly)
+    opening = Call(broker.queue, "slow")
+    assert opening.blocks()
+    Call(broker.close).result()
+    made.set()
+    with pytest.raises(QueueClosed):
+        opening.result()
+    assert broker.queues == {}
+
+
+def test_a_trace_that_makes_no_sense_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="trace"):
+        Broker(f"sqlite:///{tmp_path}/q.db", trace=-1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_broker_that_refuses_wakes_who_waits_for_room_and_lets_others_pull(broker: Broker) -> None:

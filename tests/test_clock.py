@@ -213,3 +213,18 @@ def test_an_alarm_beyond_what_the_system_can_wait_for_does_no_harm() -> None:
     soon.alarm.set(clock.monotonic())
     assert soon.rang.wait(PATIENCE)
     far.alarm.cancel()
+
+
+def test_an_alarm_that_fails_does_not_keep_the_others_from_ringing(caplog: pytest.LogCaptureFixture) -> None:
+    clock, rings = SystemClock(), []
+
+    class Broken:
+        def ring(self) -> None:
+            raise ZeroDivisionError("its own fault")
+
+    broken, bell = Broken(), Bell(clock, rings)
+    now = clock.monotonic()
+    clock.alarm(broken.ring).set(now)
+    bell.alarm.set(now + 0.01)
+    assert bell.rang.wait(PATIENCE)
+    assert "its own fault" in caplog.text

@@ -26,6 +26,10 @@ def test_the_backoff_of_a_late_attempt_is_its_cap(factor: float) -> None:
     assert Retry(factor=factor, cap=30.0, jitter=False).delay(10_000, random.Random()) == 30.0
 
 
+def test_without_a_base_there_is_no_backoff_however_late_the_attempt() -> None:
+    assert waits(Retry(base=0.0, jitter=False), 1_025)[-1] == 0.0
+
+
 def test_full_jitter_spreads_between_nothing_and_the_backoff() -> None:
     retry, rng = Retry(base=4.0, factor=2.0, cap=100.0), random.Random(1)
     drawn = [retry.delay(3, rng) for _ in range(2000)]

@@ -31,7 +31,12 @@ BAD: list[tuple[str, tuple[Any, ...], str, list[tuple[Any, type[Exception]]]]] =
     ("push_many", (["b"],), "delay", [*NUMBER, (None, TypeError)]),
     ("push_many", (["b"],), "ttl", [*NUMBER, (0, ValueError)]),
     ("push_many", (["b"],), "headers", [({"a": 1}, TypeError), (["a"], TypeError)]),
-    ("push_many", (), "bodies", [("text", TypeError), (b"bytes", TypeError), (None, TypeError), (3, TypeError)]),
+    (
+        "push_many",
+        (),
+        "bodies",
+        [("text", TypeError), ({"number": 1}, TypeError), (b"bytes", TypeError), (None, TypeError), (3, TypeError)],
+    ),
     ("pull", (), "timeout", NUMBER),
     ("pull_many", (), "n", [*COUNT, (None, TypeError)]),
     ("pull_many", (1,), "timeout", NUMBER),

@@ -418,3 +418,18 @@ def test_what_a_subscriber_counted_is_kept_while_others_listen_to_the_same(broke
     assert broker.stats().departed == ()
     other.close()
     assert broker.stats().departed == broker.stats().subscriptions == ()
+
+
+def test_whoever_subscribes_while_the_topics_close_is_refused(broker: Broker) -> None:
+    broker._topics.close()  # as `close` does, when `subscribe` has looked whether the broker is open
+    with pytest.raises(QueueClosed):
+        broker.subscribe("a")
+
+
+def test_headers_that_have_no_room_for_the_topic_reach_nobody(broker: Broker) -> None:
+    subscription = broker.subscribe("a")
+    broker.bind("a", "q")
+    with pytest.raises(ValueError, match="headers have 8198 bytes"):
+        broker.publish("a", "x", headers={"k": "v" * 8191})
+    assert read(subscription) == []
+    assert broker.publish("a", "x", headers={"k": "v" * 8185}) == 2

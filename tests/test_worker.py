@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lightbroker import Broker, Delivery, LeaseLost, ManualClock, Message, Queue, QueueClosed, Retry
+from lightbroker import Broker, Delivery, LeaseLost, ManualClock, Message, Queue, QueueClosed, Retry, StoreError, worker
 from tests.support import PATIENCE, Call, counts, wait_until
 
 pytestmark = pytest.mark.usefixtures("switching")
@@ -397,3 +397,110 @@ def test_a_lost_lease_of_one_worker_does_not_end_those_of_the_others(
         assert counts(queue) == {"accepted": 2, "dead": 1, "leased": 1}
         handler.finish.set()
         wait_until(lambda: queue.stats().acked == 1)
+
+
+class Away:
+    """What a store answers that cannot be reached, so many times; after that, what the store says."""
+
+    def __init__(self, answer: Callable[..., object], times: int) -> None:
+        self._answer, self.left = answer, times
+
+    def __call__(self, *args: object) -> object:
+        if self.left:
+            self.left -= 1
+            raise StoreError("the store is away")
+        return self._answer(*args)
+
+
+def test_a_worker_goes_on_when_its_store_could_not_be_used(
+    broker: Broker, open_queue: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = open_queue()
+    monkeypatch.setattr(worker, "AGAIN", 0.0)
+    monkeypatch.setattr(queue, "pull", Away(queue.pull, 3))
+    queue.push("a")
+    with broker.workers("q", lambda message: None, workers=1):
+        wait_until(lambda: queue.stats().acked == 1)
+    assert caplog.text.count("queue q: its store cannot be used") == 3
+
+
+def test_a_message_whose_ack_the_store_did_not_take_is_delivered_again(
+    broker: Broker, open_queue: Open, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = open_queue(lease=30.0)
+    attempts: list[int] = []
+    monkeypatch.setattr(type(queue.store), "ack", ack := Away(queue.store.ack, 1))
+    with broker.workers("q", lambda message: attempts.append(message.attempts), workers=1) as pool:
+        queue.push("a")
+        wait_until(lambda: not ack.left and not pool._running)
+        clock.advance(30.0)
+        wait_until(lambda: queue.stats().acked == 1)
+    assert attempts == [1, 2]
+
+
+def test_the_heartbeat_goes_on_when_the_store_did_not_take_one(
+    broker: Broker, open_queue: Open, clock: ManualClock, handler: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = open_queue(lease=30.0)
+    monkeypatch.setattr(type(queue.store), "extend", Away(queue.store.extend, 1))
+    with broker.workers("q", handler, workers=1):
+        queue.push("long")
+        handler.wait_for(1)
+        for _ in range(6):
+            clock.advance(10.0)
+        assert counts(queue) == {"leased": 1, "accepted": 1}
+        handler.finish.set()
+        wait_until(lambda: queue.stats().acked == 1)
+    assert handler.seen == [("long", 1)]
+
+
+def test_a_pool_stops_although_its_store_takes_nothing_back(
+    broker: Broker, open_queue: Open, handler: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = open_queue()
+    pool = broker.workers("q", handler, workers=1)
+    queue.push("a")
+    handler.wait_for(1)
+    monkeypatch.setattr(type(queue.store), "release", Away(queue.store.release, 1))
+    assert Call(pool.stop, drain=False).result() is False
+    handler.finish.set()
+    wait_until(lambda: queue.stats().acked == 1)
+
+
+def test_an_error_that_cannot_say_what_it_is_is_a_failure_like_any_other(broker: Broker, open_queue: Open) -> None:
+    queue = open_queue(retry=Retry(max_attempts=1))
+
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise IndexError("no words")
+
+    def fail(message: Message) -> None:
+        raise Mute
+
+    queue.push_many(["a", "b"])
+    with broker.workers("q", fail, workers=1):
+        wait_until(lambda: queue.stats().dead == 2)
+    assert {letter.error for letter in queue.dead_letters} == {"Mute: <it cannot say>"}
+
+
+def test_a_pool_that_cannot_start_all_of_its_threads_leaves_none(
+    broker: Broker, open_queue: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = open_queue()
+    start: Callable[[threading.Thread], None] = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def start_two(thread: threading.Thread) -> None:
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    with pytest.raises(RuntimeError, match="new thread"):
+        broker.workers("q", lambda message: None, workers=3)
+    for thread in started:
+        thread.join(PATIENCE)
+    assert not any(thread.is_alive() for thread in started)
+    queue.push("a")
+    assert counts(queue) == {"ready": 1, "accepted": 1}
