@@ -74,8 +74,9 @@ class Call:
             self._error = error
 
     def blocks(self) -> bool:
-        """Whether the call has not returned after a moment."""
-        self._thread.join(MOMENT)
+        """Whether the call has not returned after a moment: of many parts, as a stall of the machine takes but one."""
+        for _ in range(10):
+            self._thread.join(MOMENT / 10)
         return self._thread.is_alive()
 
     def result(self) -> Any:

@@ -41,7 +41,7 @@ async def turns(seconds: float = MOMENT) -> int:
     """Let other coroutines run for so long; how often the loop went round."""
     until = asyncio.get_running_loop().time() + seconds
     number = 0
-    while asyncio.get_running_loop().time() < until:
+    while asyncio.get_running_loop().time() < until or number <= 10:
         await asyncio.sleep(0)
         number += 1
     return number

@@ -127,7 +127,8 @@ async def test_leaving_the_block_finishes_what_runs_and_leaves_the_rest() -> Non
 
         async def handle(message: Message) -> None:
             begun.set()
-            await asyncio.sleep(MOMENT)
+            while not pool.stopped:
+                await asyncio.sleep(0.001)
 
         await queue.push_many(map(str, range(5)))
         async with broker.workers("q", handle, concurrency=2) as pool:

@@ -30,8 +30,8 @@ print("done", flush=True)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_first_signal_is_noted_and_ends_the_wait(number: int) -> None:
     with Signals() as signals:
-        threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
         assert not signals.wait(0.0)
+        threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
         assert signals.wait(30.0)
         assert signals.requested
         assert signals.wait(0.0)

@@ -550,10 +550,15 @@ def test_each_transition_is_one_round_trip(make_broker: Make, client: Any) -> No
     assert all(calls.keys() <= {"evalsha", "eval"} for calls in trips)
 
 
-def test_a_wait_asks_for_nothing_until_there_is_something(make_broker: Make, client: Any) -> None:
+def _listed(client: Any, store_url: str, role: str, many: int = 1) -> None:
+    """Return when so many processes are listed as waiting; they ask for nothing more then."""
+    wait_until(lambda: client.zcard(f"{_tag(store_url)}:{role}") == many)
+
+
+def test_a_wait_asks_for_nothing_until_there_is_something(make_broker: Make, client: Any, store_url: str) -> None:
     here, there = (_queue(make_broker(), capacity=1) for _ in range(2))
     pull = Call(there.pull)
-    assert pull.blocks()
+    _listed(client, store_url, "pullers")
     _calls(client)
     assert pull.blocks()
     assert _calls(client) == {}
@@ -562,7 +567,7 @@ def test_a_wait_asks_for_nothing_until_there_is_something(make_broker: Make, cli
     assert sum(_calls(client).values()) <= 3  # a push; a pull, told by its digest or its text
     here.push_many([], timeout=0)
     here_push = Call(here.push, "two")
-    assert here_push.blocks()
+    _listed(client, store_url, "pushers")
     _calls(client)
     assert here_push.blocks()
     assert _calls(client) == {}
@@ -620,16 +625,18 @@ def test_a_process_that_died_while_it_waited_is_passed_over(
     assert pull.result().message.text == "for whoever lives"
 
 
-def test_a_process_that_dies_on_its_way_is_replaced(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_on_its_way_is_replaced(
+    store_url: str, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(redis_wait, "GRACE", 0.05)
     with Broker(store_url) as doomed, Broker(store_url) as heir, Broker(store_url) as producer:
         died = threading.Event()
         line: Any = _queue(doomed).store._line  # type: ignore[attr-defined]
         monkeypatch.setattr(line, "call", lambda *_: died.set())
-        first = Call(doomed.pull, "q", 60.0)
-        assert first.blocks()
+        Call(doomed.pull, "q", 60.0)
+        _listed(client, store_url, "pullers")
         second = Call(_queue(heir).pull)
-        assert second.blocks()
+        _listed(client, store_url, "pullers", 2)
         _queue(producer).push("inherited")
         assert second.result().message.text == "inherited"
         assert died.is_set()
@@ -704,6 +711,7 @@ def test_a_connection_that_broke_unnoticed_is_noticed(server: RedisServer, monke
         pull = Call(queue.pull)
         assert pull.blocks()
         listener: Any = queue.store._listener  # type: ignore[attr-defined]
+        wait_until(lambda: listener._connection is not None)
         first = listener._connection
         server.pause()
         wait_until(lambda: listener._connection is not first)
