@@ -75,6 +75,7 @@ class SqliteFile(SqliteConnection):
         self.version = 0  #: another process has written if, in a transaction, this is no longer what it was
         self.touched: list[Touched] = []
         self.after_commit: deque[Callable[[], object]] = deque()
+        self.undo: deque[Callable[[], object]] = deque()  #: done last to first unless there is a commit
         self._finishing: list[_Job[Any]] = []
         super().__init__(path, synchronous, create)
 
@@ -82,7 +83,9 @@ class SqliteFile(SqliteConnection):
         """Do `work` in a transaction, perhaps together with that of other threads, and return its result.
 
         `work` may run more than once and must leave no trace but in the file; what it wants to happen once goes to
-        `after_commit`. A BrokerError from it is raised here, after the commit. Raises StoreError if there is none.
+        `after_commit`. What other work must see in memory before the commit it changes at once, and tells `undo` how
+        to change it back, which may be done twice. A BrokerError from it is raised here, after the commit. Raises
+        StoreError if there is none.
         """
         return self._share(_Job(_WRITE, work))
 
@@ -166,6 +169,9 @@ class SqliteFile(SqliteConnection):
 
     def _finish(self) -> None:
         """Hand out what was committed; also what a thread left over that was interrupted while it did so."""
+        if not self._closed and self._connection.in_transaction:  # or while it took back what was not committed
+            self._undo()
+        self.undo.clear()
         while self.touched:
             self.touched.pop().committed()
         while self.after_commit:
@@ -180,6 +186,10 @@ class SqliteFile(SqliteConnection):
     def _undo(self) -> None:
         self._finishing = []
         self.after_commit.clear()
+        while self.undo:
+            self.undo[-1]()
+            self.undo.pop()  # only then: whoever comes after an interrupt goes on here
         while self.touched:
-            self.touched.pop().forget()
+            self.touched[-1].forget()
+            self.touched.pop()
         self._roll_back()

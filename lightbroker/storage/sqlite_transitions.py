@@ -141,7 +141,8 @@ class Transitions:
         lease = self._held(delivery, now)
         if (at := later(now, seconds)) > lease.row.at:
             self._rows.extend(lease.row, at)
-            self._file.after_commit.append(partial(setattr, lease, "row", lease.row._replace(at=at)))
+            self._file.undo.append(partial(setattr, lease, "row", lease.row))
+            lease.row = lease.row._replace(at=at)  # now: an ack in the same transaction looks for it there
             self._file.after_commit.append(partial(setattr, lease, "deadline", self._clock.monotonic() + seconds))
 
     def _held(self, delivery: Delivery, now: int) -> Lease:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ import pytest
 from lightbroker import (
     Broker,
     DeadLetter,
+    Delivery,
     ManualClock,
     Message,
     Overflow,
@@ -29,6 +31,7 @@ from lightbroker import (
 )
 from lightbroker.broker import open_store
 from lightbroker.storage import sqlite_connection
+from lightbroker.storage.sqlite import SqliteQueue
 from lightbroker.storage.sqlite_connection import SCHEMA_VERSION
 from lightbroker.storage.sqlite_file import _READ, _WRITE, SqliteFile, _Job
 from tests.support import Call, counts, drain
@@ -445,6 +448,73 @@ def test_an_interrupt_ends_the_work_of_its_own_thread_only(file: SqliteFile) -> 
     file.run(lambda: None)
     assert other.done
     assert file.read(lambda: file.execute("SELECT thread FROM done").fetchall()) == [(1,)]
+
+
+SETTLEMENTS: dict[str, tuple[Callable[[Queue, Delivery], None], dict[str, int]]] = {
+    "ack": (lambda queue, delivery: delivery.ack(), {"acked": 1}),
+    "ack_many": (lambda queue, delivery: queue.ack_many([delivery]), {"acked": 1}),
+    "nack": (lambda queue, delivery: delivery.nack("bad"), {"ready": 1, "retried": 1}),
+    "release": (lambda queue, delivery: delivery.release(), {"ready": 1}),
+    "reject": (lambda queue, delivery: delivery.reject("bad"), {"dead": 1}),
+    "extend": (lambda queue, delivery: delivery.extend(90.0), {"leased": 1}),
+}
+
+
+@pytest.mark.parametrize("settle", SETTLEMENTS)
+def test_a_lease_is_settled_in_the_commit_that_extends_it(make_broker: Make, settle: str) -> None:
+    """As when the heartbeat and the handler of a pool meet while the file is busy."""
+    queue = _queue(make_broker())
+    queue.push("work")
+    delivery = queue.pull(0)
+    store: Any = queue.store
+    extend = _waiting(store._file, _WRITE, partial(store._do.extend, delivery, 60.0))
+    action, expected = SETTLEMENTS[settle]
+    action(queue, delivery)
+    assert (extend.done, extend.error) == (True, None)
+    assert counts(queue) == {**expected, "accepted": 1}
+
+
+def test_a_lease_that_was_extended_in_vain_is_where_it_was(make_broker: Make, clock: ManualClock) -> None:
+    queue = _queue(make_broker(), lease=30.0)
+    queue.push("work")
+    delivery = queue.pull(0)
+    store: Any = queue.store
+
+    def extend_and_fail() -> None:
+        store._do.extend(delivery, 60.0)
+        store._do.extend(delivery, 90.0)
+        raise ZeroDivisionError
+
+    other = _waiting(store._file, _WRITE, partial(store._do.extend, delivery, 40.0))
+    with pytest.raises(ZeroDivisionError):
+        store._file.run(extend_and_fail)
+    assert (other.done, other.error, delivery.deadline) == (True, None, 1040.0)
+    clock.advance(39.0)
+    delivery.ack()
+
+
+def test_an_interrupt_while_work_is_undone_leaves_that_to_the_next(make_broker: Make) -> None:
+    queue = _queue(make_broker())
+    queue.push_many(["kept", "leased"])
+    delivery, store = queue.pull(0), queue.store
+    assert isinstance(store, SqliteQueue)
+    interrupts = iter([KeyboardInterrupt])
+
+    def undo_at_the_second_time(undo: Callable[[], object]) -> None:
+        for interrupt in interrupts:
+            raise interrupt
+        undo()
+
+    def extend_and_fail() -> None:
+        store._do.extend(delivery, 60.0)
+        store._do.enter([Message("id", b"", 0.0)], 0.0, True)
+        store._file.undo.append(partial(undo_at_the_second_time, store._file.undo.pop()))
+        raise ZeroDivisionError
+
+    with pytest.raises(KeyboardInterrupt):
+        store._file.run(extend_and_fail)
+    delivery.ack()
+    assert counts(queue) == {"ready": 1, "acked": 1, "accepted": 2}
 
 
 def test_work_is_done_even_if_nobody_calls_its_thread(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
