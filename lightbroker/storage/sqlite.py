@@ -86,9 +86,9 @@ class SqliteQueue:
     ) -> None:
         self._file, self._name, self._options, self._clock = file, name, options, clock
         self._refusing = self._closed = False
-        self._ready, self._room = Gate(lookout, self._how_many_ready), Gate(lookout, self._how_much_room)
         self._alarm = clock.alarm(self._tick)
         self._rows = QueueRows(file, name, options, self._announce)
+        self._ready, self._room = Gate(lookout, self._how_many_ready), Gate(lookout, self._how_much_room)
         self._do = Transitions(name, options, clock, note, file, self._rows)
         self._armed = FAR  #: what the alarm is set for, if it is
         self._tick()

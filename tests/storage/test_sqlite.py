@@ -31,7 +31,7 @@ from lightbroker import (
 )
 from lightbroker.broker import open_store
 from lightbroker.storage import sqlite_connection
-from lightbroker.storage.sqlite import SqliteQueue
+from lightbroker.storage.sqlite import SqliteQueue, SqliteStore
 from lightbroker.storage.sqlite_connection import SCHEMA_VERSION
 from lightbroker.storage.sqlite_file import _READ, _WRITE, SqliteFile, _Job
 from tests.support import Call, counts, drain
@@ -318,6 +318,17 @@ def test_the_bounds_of_a_queue_are_those_of_the_file(make_broker: Make) -> None:
     with pytest.raises(ValueError, match=r"capacity=6 \(the file has 5\), dead_capacity=10000 \(the file has None\)"):
         make_broker().queue("q", capacity=6)
     make_broker().queue("q", capacity=5, dead_capacity=None, lease=1.0, overflow=Overflow.REJECT)
+
+
+def test_a_queue_that_was_refused_leaves_nothing_to_look_after(make_broker: Make) -> None:
+    make_broker().queue("q", capacity=5)
+    broker = make_broker()
+    for _ in range(3):
+        with pytest.raises(ValueError, match="declared already"):
+            broker.queue("q", capacity=6)
+    store = broker._store
+    assert isinstance(store, SqliteStore)
+    assert store._lookout.gates == []
 
 
 def test_the_push_of_one_broker_wakes_the_pull_of_another(make_broker: Make) -> None:
