@@ -85,7 +85,8 @@ class Transitions:
         expires = None if end == NEVER else later(now, end - self._clock.monotonic())
         state, at = (DELAYED, later(now, delay)) if delay else (READY, 0)
         self._rows.insert(messages, state, at, expires)
-        self._rows.due = min(self._rows.due, at or FAR, expires or FAR)
+        self._ends(at if delay else None)
+        self._ends(expires)
         for message in messages if self._note else ():
             self._tell(message.id, 0, "NEW", STATES[state], "push")
 
@@ -95,10 +96,11 @@ class Transitions:
         rows = self._rows
         if not rows.states[READY]:
             return []
-        rows.due = min(rows.due, later(now, self._options.lease))
+        until = later(now, self._options.lease)
+        self._ends(until)
         deadline = self._clock.monotonic() + self._options.lease
         leases: list[Delivery] = []
-        for row in rows.lease(most, later(now, self._options.lease)):
+        for row in rows.lease(most, until):
             lease = Lease()
             lease.row, lease.store, lease.message, lease.deadline = row, store, rows.message(row), deadline
             leases.append(lease)
@@ -178,6 +180,11 @@ class Transitions:
 
     # What time does
 
+    def _ends(self, at: int | None) -> None:
+        """Something falls due then, in microseconds of which any number is a time, 0 too; None is never."""
+        if at is not None:
+            self._rows.due = min(self._rows.due, at)
+
     def _now(self) -> int:
         """Begin a transition, at the time in microseconds that is returned."""
         self._rows.load()
@@ -219,7 +226,7 @@ class Transitions:
     def _give_back(self, now: int, row: Row, spent: int, wait: float, cause: str) -> None:
         state, at = (DELAYED, later(now, wait)) if wait else (READY, 0)
         self._rows.move(row._replace(attempts=row.attempts + spent), state, at)
-        self._rows.due = min(self._rows.due, at or row.expires or FAR)
+        self._ends(at if wait else row.expires)
         self._tell(row.id, row.attempts, "LEASED", STATES[state], cause)
 
     def _bury(self, row: Row, reason: str) -> None:

@@ -1,10 +1,10 @@
 """Messages that are ready later, and messages that are ready no longer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from lightbroker import ManualClock, Queue, QueueEmpty, Retry
+from lightbroker import Broker, ManualClock, Queue, QueueEmpty, Retry
 from tests.support import Call, counts, drain
 
 Open = Callable[..., Queue]
@@ -47,6 +47,28 @@ def test_a_delay_beyond_all_time_does_no_harm(open_queue: Open, clock: ManualClo
     clock.advance(100_000.0)
     assert drain(queue) == ["soon"]
     assert queue.stats().delayed == 1
+
+
+@pytest.fixture
+def queue_at_zero(front: Callable[..., Broker], store_url: str) -> Iterator[tuple[Queue, ManualClock]]:
+    clock = ManualClock()
+    broker = front(store_url, clock=clock)
+    try:
+        yield broker.queue("q", lease=30.0), clock
+        broker.check()
+    finally:
+        broker.close(drain=False)
+
+
+def test_the_beginning_of_time_is_a_time_too(queue_at_zero: tuple[Queue, ManualClock]) -> None:
+    """A tenth of a microsecond after zero may be zero where a store keeps time."""
+    queue, clock = queue_at_zero
+    queue.push("retried")
+    queue.pull(timeout=0).nack("bad", delay=1e-7)
+    queue.push("mortal", ttl=1e-7)
+    queue.push("delayed", delay=1e-7)
+    clock.advance(1.0)
+    assert counts(queue) == {"ready": 2, "expired": 1, "retried": 1, "accepted": 3}
 
 
 def test_ten_steps_of_a_tenth_reach_a_delay_of_a_second(open_queue: Open, clock: ManualClock) -> None:
