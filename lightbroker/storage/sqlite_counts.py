@@ -17,6 +17,7 @@ STATES = ("READY", "DELAYED", "LEASED", "DEAD")
 READY, DELAYED, LEASED, DEAD = range(4)
 FAR = 1 << 62  # microseconds: later than anything
 
+_MOST = (1 << 63) - 1  # what a column holds
 _COUNTS = struct.Struct("<14q")  # turn and due, then the states and the totals in the order of `QueueStats`
 _HERE = "queue = ? AND state = -1 AND at = 0 AND turn = 0"
 _MAKE = "INSERT OR IGNORE INTO queue (name, capacity, dead_capacity, options) VALUES (?, ?, ?, ?)"
@@ -28,8 +29,8 @@ _SAVE = f"UPDATE message SET body = ? WHERE {_HERE}"
 class QueueCounts:
     """The counts of the queue `name`; it is made if the file does not have it yet.
 
-    announce: called after each commit that changed something, and may look at the counts. Raises ValueError if the
-    queue was made with other bounds: all processes share them.
+    announce: called after each commit that changed something, and may look at the counts. Raises ValueError for bounds
+    above 2**63 - 1, or if the queue was made with other bounds: all processes share them.
     """
 
     def __init__(self, file: SqliteFile, name: str, options: QueueOptions, announce: Callable[[], None]) -> None:
@@ -46,6 +47,9 @@ class QueueCounts:
         self._saved: tuple[int, ...] = ()
         self._changed = False
         bounds = {"capacity": options.capacity, "dead_capacity": options.dead_capacity}
+        for bound, value in bounds.items():
+            if value is not None and value > _MOST:
+                raise ValueError(f"{bound} must be at most {_MOST} in an SQLite file, or None, not {value}")
         self.id = file.run(lambda: self._open(bounds, options.to_json()))
 
     def _open(self, bounds: dict[str, int | None], options: str) -> int:

@@ -100,7 +100,7 @@ class Transitions:
         self._ends(until)
         deadline = self._clock.monotonic() + self._options.lease
         leases: list[Delivery] = []
-        for row in rows.lease(most, until):
+        for row in rows.lease(min(most, rows.states[READY]), until):
             lease = Lease()
             lease.row, lease.store, lease.message, lease.deadline = row, store, rows.message(row), deadline
             leases.append(lease)
@@ -155,12 +155,13 @@ class Transitions:
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
         """DEAD -> READY while there is room; how many."""
         self._now()
+        room = max(0, self._rows.room)
+        most = room if limit is None else min(limit, room)
         if ids is None:
-            dead = self._rows.head(DEAD, -1 if limit is None else limit)
+            moved = self._rows.head(DEAD, most)
         else:
             by_id = {row.id: row for row in self._rows.head(DEAD)}
-            dead = [by_id[id] for id in dict.fromkeys(ids) if id in by_id][:limit]
-        moved = dead[: max(0, self._rows.room)]
+            moved = [by_id[id] for id in dict.fromkeys(ids) if id in by_id][:most]
         for row in moved:
             self._rows.forgive(row.key)
             self._rows.move(row._replace(attempts=1, failed=0, expires=None), READY)

@@ -320,6 +320,16 @@ def test_the_bounds_of_a_queue_are_those_of_the_file(make_broker: Make) -> None:
     make_broker().queue("q", capacity=5, dead_capacity=None, lease=1.0, overflow=Overflow.REJECT)
 
 
+@pytest.mark.parametrize("bound", ["capacity", "dead_capacity"])
+def test_a_bound_that_the_file_cannot_hold_is_refused_by_its_name(make_broker: Make, bound: str) -> None:
+    broker = make_broker()
+    with pytest.raises(ValueError, match=f"^{bound} must be at most 9223372036854775807 in an SQLite file, or None"):
+        broker.queue("q", **{bound: 2**63})
+    queue = broker.queue("q", **{bound: 2**63 - 1})
+    queue.push("a")
+    assert drain(queue) == ["a"]
+
+
 def test_a_queue_that_was_refused_leaves_nothing_to_look_after(make_broker: Make) -> None:
     make_broker().queue("q", capacity=5)
     broker = make_broker()
