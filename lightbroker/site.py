@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import resources
 from typing import Any
@@ -16,9 +17,8 @@ from lightbroker.errors import BrokerError
 from lightbroker.health import Health
 from lightbroker.histogram import BOUNDS, Histogram
 from lightbroker.http import Request, Response
-from lightbroker.message import DeadLetter
 from lightbroker.queue import Queue
-from lightbroker.storage.base import Inspectable
+from lightbroker.storage.base import Excerpt, Inspectable
 
 _LETTERS = 20, 100  # dead letters that are shown: unless asked for more, and at most
 _SHOWN = 4096  # bytes of a body, characters of an error and of a traceback
@@ -56,7 +56,7 @@ class BrokerSite:
         if request.path == ("stats.json",):
             return self._show_stats
         if len(request.path) == 3 and request.path[::2] == ("queues", "dlq"):
-            return lambda: self._show_dead(request.path[1], dict(request.query).get("limit"))
+            return _ShowDead(self, request.path[1], dict(request.query).get("limit"))
         return None
 
     def _show_metrics(self) -> Response:
@@ -85,7 +85,8 @@ class BrokerSite:
         now = self._broker.clock.monotonic()
         return _json(HTTPStatus.OK, {"version": __version__, "time": now, "bounds": BOUNDS, **report})
 
-    def _show_dead(self, name: str, limit: str | None) -> Response:
+    def show_dead(self, name: str, limit: str | None) -> Response:
+        """GET /queues/NAME/dlq?limit=N."""
         queue = self._broker.queues.get(name)
         if queue is None:
             return self.refuse(HTTPStatus.NOT_FOUND, f"there is no queue {name!r:.300}")
@@ -97,14 +98,26 @@ class BrokerSite:
             newest = _newest_dead(queue, usual if limit is None else int(limit))
         except BrokerError as error:
             return self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-        letters = [letter_json(letter, _SHOWN) for letter in reversed(newest)]
+        letters = [letter_json(excerpt, _SHOWN) for excerpt in reversed(newest)]
         return _json(HTTPStatus.OK, {"queue": name, "dead": dead, "newest_first": letters})
 
 
-def _newest_dead(queue: Queue, most: int) -> list[DeadLetter]:
+@dataclass(frozen=True)
+class _ShowDead:
+    """`show_dead` with its arguments; equal for those who ask for the same, who can share what is read."""
+
+    site: BrokerSite
+    name: str
+    limit: str | None
+
+    def __call__(self) -> Response:
+        return self.site.show_dead(self.name, self.limit)
+
+
+def _newest_dead(queue: Queue, most: int) -> list[Excerpt]:
     if isinstance(queue.store, Inspectable):
-        return queue.store.newest_dead(most)
-    return queue.store.dead_letters()[-most:]
+        return queue.store.newest_dead(most, _SHOWN)
+    return list(map(Excerpt.whole, queue.store.dead_letters()[-most:]))
 
 
 def _json(status: HTTPStatus, value: object) -> Response:
@@ -117,8 +130,9 @@ def _histogram(histogram: Histogram) -> dict[str, Any]:
     return {"counts": reading.counts, "seconds": reading.seconds}
 
 
-def letter_json(letter: DeadLetter, most: int) -> dict[str, Any]:
+def letter_json(excerpt: Excerpt, most: int) -> dict[str, Any]:
     """A dead letter as JSON can hold it, with `most` bytes of its body and characters of its error and traceback."""
+    letter = excerpt.letter
     message = letter.message
     return {
         "id": message.id,
@@ -130,13 +144,13 @@ def letter_json(letter: DeadLetter, most: int) -> dict[str, Any]:
         "first_failed_at": letter.first_failed_at,
         "last_failed_at": letter.last_failed_at,
         "headers": dict(message.headers),
-        "body": _body(message.body, most),
+        "body": _body(message.body[:most], excerpt.size),
     }
 
 
-def _body(body: bytes, most: int) -> dict[str, Any]:
-    shown, cut = body[:most], len(body) > most
-    about = {"bytes": len(body), "truncated": cut}
+def _body(shown: bytes, size: int) -> dict[str, Any]:
+    cut = size > len(shown)
+    about = {"bytes": size, "truncated": cut}
     try:
         # A character that the cut went through is left out; anywhere else it says that this is no text.
         return {**about, "text": codecs.getincrementaldecoder("utf-8")().decode(shown, final=not cut)}

@@ -106,7 +106,7 @@ class Contract:
         self._whole = whole
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("oldest", "newest_dead"):
+        if name in ("oldest", "oldest_dead", "newest_dead"):
             raise AttributeError(name)
         return getattr(self._whole, name)
 

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry, StoreError, listener
 from lightbroker.server import MetricsServer
+from lightbroker.storage.base import Excerpt
 from lightbroker.storage.memory import MemoryStore
 from tests.http_client import ask, connect, receive, send
 from tests.support import PATIENCE, Call, wait_until
@@ -149,6 +150,24 @@ def test_bodies_are_cut_and_what_is_no_text_is_base64(broker: Broker, server: Me
     assert bodies[1] == {"bytes": 10_000, "truncated": True, "text": "é" * 2048}
     assert bodies[2] == {"bytes": 4098, "truncated": True, "text": "x" * 4095}
     assert (bodies[3]["truncated"], "base64" in bodies[3]) == (True, True)
+
+
+def test_no_more_is_read_of_a_body_than_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def newest_dead(*arguments: int) -> list[Excerpt]:
+        found = whole(*arguments)
+        read.extend(len(excerpt.letter.message.body) for excerpt in found)
+        return found
+
+    with Broker(f"sqlite:///{tmp_path}/q.db") as broker, MetricsServer(broker) as server:
+        queue = broker.queue("q")
+        bury(queue, bytes(100_000))
+        whole = queue.store.newest_dead  # type: ignore[attr-defined]
+        monkeypatch.setattr(queue.store, "newest_dead", newest_dead)
+        [letter] = ask(server, "/queues/q/dlq").json()["newest_first"]
+    assert letter["body"] == {"bytes": 100_000, "truncated": True, "text": "\0" * 4096}
+    assert read == [4096]
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "1.5", "", "x", "%D9%A1", "99999999999999999999"])
@@ -341,7 +360,13 @@ def test_a_store_that_keeps_us_waiting_is_503_and_holds_up_nobody_else(monkeypat
     store = Held()
     with Broker(store) as broker, MetricsServer(broker) as server:
         broker.push("q", "a")
-        for path in ("/metrics", "/metrics", "/health", "/stats.json", *("/queues/q/dlq",) * 3):
+        for path in (
+            "/metrics",
+            "/metrics",
+            "/health",
+            "/stats.json",
+            *(f"/queues/q/dlq?limit={n}" for n in range(1, 4)),
+        ):
             answer = ask(server, path)
             assert answer.status == 503
             assert "did not answer within 0.2 s" in answer.json()["reason"]
@@ -355,6 +380,26 @@ def test_a_store_that_keeps_us_waiting_is_503_and_holds_up_nobody_else(monkeypat
         monkeypatch.setattr(listener, "_READ_TIME", PATIENCE)
         assert ask(server, "/metrics").status == 200
         broker.pull("q", timeout=0).ack()
+
+
+def test_who_asks_for_the_same_at_the_same_time_shares_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "_READ_TIME", 0.05)
+    store = Held()
+    with Broker(store) as broker, MetricsServer(broker) as server:
+        broker.queue("q")
+        broker.queue("p")
+        for path, reads in (
+            ("/metrics", 1),
+            ("/metrics", 1),
+            ("/queues/q/dlq?limit=1", 2),
+            ("/queues/q/dlq?limit=1", 2),
+            ("/queues/q/dlq?limit=2", 3),
+            ("/queues/p/dlq?limit=2", 4),
+            ("/queues/p/dlq?limit=2", 4),
+        ):
+            assert ask(server, path).status == 503
+            assert len(server._listener._reads) == reads  # type: ignore[union-attr]
+        store.let_go.set()
 
 
 def test_closing_does_not_wait_for_such_a_store() -> None:

@@ -9,6 +9,7 @@ from lightbroker.cli.store import opened
 from lightbroker.cli.text import moment, plain, table
 from lightbroker.message import MAX_BODY, DeadLetter
 from lightbroker.site import letter_json
+from lightbroker.storage.base import Excerpt, Inspectable
 
 _ERROR_WIDTH = 60  # characters of an error in the list
 
@@ -59,14 +60,16 @@ def _add(actions: Commands, name: str, run: Run, description: str, examples: lis
 def list_letters(options: argparse.Namespace) -> int:
     """Print the dead letters, a line for each."""
     with opened(options.store, options.queue) as queues:
-        letters = queues[options.queue].dead_letters()
-    shown = letters[: options.limit]
+        queue = queues[options.queue]
+        assert isinstance(queue, Inspectable)  # as in every store that a URL can name
+        oldest = queue.oldest_dead(options.limit, MAX_BODY if options.json else 0)
+        more = queue.stats().dead - len(oldest)
     if options.json:
-        print(json.dumps([letter_json(letter, MAX_BODY) for letter in shown]))
-    elif letters:
-        print(table(("id", "attempts", "reason", "last failed", "error"), map(_row, shown)))
-        if len(letters) > len(shown):
-            print(f"… and {len(letters) - len(shown)} more")
+        print(json.dumps([letter_json(excerpt, MAX_BODY) for excerpt in oldest]))
+    elif oldest:
+        print(table(("id", "attempts", "reason", "last failed", "error"), [_row(excerpt.letter) for excerpt in oldest]))
+        if more > 0:
+            print(f"… and {more} more")
     else:
         print("no dead letters")
     return 0
@@ -84,7 +87,7 @@ def show(options: argparse.Namespace) -> int:
     if not found:
         print(f"lightbroker: queue {options.queue!r} has no dead letter {options.id!r}", file=sys.stderr)
         return 1
-    letter = letter_json(found[0], MAX_BODY)
+    letter = letter_json(Excerpt.whole(found[0]), MAX_BODY)
     if options.json:
         print(json.dumps(letter))
         return 0

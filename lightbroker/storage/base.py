@@ -97,14 +97,32 @@ class QueueStore(Settler, Protocol):
         """Refuse, and wake every blocked pull with QueueClosed."""
 
 
+class Excerpt(NamedTuple):
+    """A dead letter of whose body perhaps only the beginning is there."""
+
+    letter: DeadLetter
+    size: int  #: bytes of the whole body
+
+    @classmethod
+    def whole(cls, letter: DeadLetter) -> "Excerpt":
+        """The letter with its whole body."""
+        return cls(letter, len(letter.message.body))
+
+
 @runtime_checkable
 class Inspectable(Protocol):
-    """What a `QueueStore` may offer besides, for those who watch it; neither method may hold up a transition."""
+    """What a `QueueStore` may offer besides, for those who watch it; no method may hold up a transition.
+
+    shown: how many bytes of a body are needed; what is behind them need not be read.
+    """
 
     def oldest(self) -> float | None:
         """When the message that has been READY longest was accepted, in Unix seconds; None if none is READY."""
 
-    def newest_dead(self, most: int) -> list[DeadLetter]:
+    def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        """The `most` dead letters that were added first, oldest first."""
+
+    def newest_dead(self, most: int, shown: int) -> list[Excerpt]:
         """The `most` dead letters that were added last, oldest first."""
 
 

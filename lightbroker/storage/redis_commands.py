@@ -12,7 +12,7 @@ from lightbroker.errors import InvariantError, LeaseLost, StoreError
 from lightbroker.message import NEVER, DeadLetter, Delivery, Message, Settler
 from lightbroker.policy import QueueOptions
 from lightbroker.storage import outcome
-from lightbroker.storage.base import QueueStats
+from lightbroker.storage.base import Excerpt, QueueStats
 from lightbroker.storage.redis_records import (
     FAR,
     Lease,
@@ -231,13 +231,13 @@ class QueueCommands:
         """Delete dead letters, at most MOST of them."""
         return self._request("purge", digits(MOST))
 
-    def dead_letters(self, after: bytes) -> Request:
-        """Some of the dead letters, those that died after the turn `after`."""
-        return self._request("dead", after, digits(_PAGE))
+    def oldest_dead(self, after: bytes, most: int, shown: int) -> Request:
+        """Some of the dead letters, those that died after the turn `after`, with `shown` bytes of each body."""
+        return self._request("dead", after, digits(min(most, _PAGE)), digits(shown))
 
-    def newest_dead(self, most: int) -> Request:
-        """The dead letters that died last, the last first."""
-        return self._request("dead", b"", digits(most))
+    def newest_dead(self, most: int, shown: int) -> Request:
+        """The dead letters that died last, the last first, with `shown` bytes of each body."""
+        return self._request("dead", b"", digits(most), digits(shown))
 
     def oldest(self) -> Request:
         """The message that has been READY longest."""
@@ -248,16 +248,16 @@ class QueueCommands:
         """When it was accepted; None if none is READY."""
         return timestamp(reply[Reply.BODY]) if len(reply) > Reply.BODY else None
 
-    def read_dead_letters(self, reply: list[Any]) -> tuple[list[DeadLetter], bytes]:
+    def read_dead_letters(self, reply: list[Any]) -> tuple[list[Excerpt], bytes]:
         """The letters, and the turn of the last, b"" if there are no more."""
         letters, last = [], b""
         words = iter(reply[Reply.BODY :])
-        for turn, id, record, failure in zip(words, words, words, words):
+        for turn, id, record, failure, size in zip(words, words, words, words, words):
             first_at, last_at, attempts, reason, error = failure.split(b" ", 4)
             message = unpack(id, int(attempts), record)
             text, trace = json.loads(error)
             times = int(first_at) / 1e6, int(last_at) / 1e6
-            letters.append(DeadLetter(message, self._name, reason.decode(), text, trace, *times))
+            letters.append(Excerpt(DeadLetter(message, self._name, reason.decode(), text, trace, *times), size))
             last = turn
         return letters, last if len(letters) == _PAGE else b""
 

@@ -10,10 +10,10 @@ from queue import Empty
 
 from lightbroker.clock import Clock
 from lightbroker.errors import BrokerError, PushError, QueueClosed
-from lightbroker.message import DeadLetter, Delivery, Message
+from lightbroker.message import MAX_BODY, DeadLetter, Delivery, Message
 from lightbroker.policy import Overflow, QueueOptions
 from lightbroker.storage import outcome
-from lightbroker.storage.base import Note, QueueStats
+from lightbroker.storage.base import Excerpt, Note, QueueStats
 from lightbroker.storage.redis_commands import MOST, QueueCommands
 from lightbroker.storage.redis_link import RedisLink
 from lightbroker.storage.redis_records import FAR, Lease, Reply
@@ -207,16 +207,20 @@ class RedisQueue(QueueRuns):
         return self._commands.settled(request, self._do(request), lease)
 
     def dead_letters(self) -> list[DeadLetter]:
-        letters: list[DeadLetter] = []
-        last = b"-1"
-        while last:
-            some, last = self._commands.read_dead_letters(self._do(self._commands.dead_letters(last)))
-            letters += some
-        return letters
+        return [excerpt.letter for excerpt in self.oldest_dead(FAR, MAX_BODY)]
 
-    def newest_dead(self, most: int) -> list[DeadLetter]:
-        letters, _ = self._commands.read_dead_letters(self._do(self._commands.newest_dead(most)))
-        return letters[::-1]
+    def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        found: list[Excerpt] = []
+        last = b"-1"
+        while last and len(found) < most:
+            request = self._commands.oldest_dead(last, most - len(found), shown)
+            some, last = self._commands.read_dead_letters(self._do(request))
+            found += some
+        return found
+
+    def newest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        found, _ = self._commands.read_dead_letters(self._do(self._commands.newest_dead(most, shown)))
+        return found[::-1]
 
     def oldest(self) -> float | None:
         return self._commands.read_oldest(self._do(self._commands.oldest()))

@@ -19,7 +19,7 @@ from lightbroker.errors import LeaseLost
 from lightbroker.message import NEVER, DeadLetter, Failure, Leased, Message
 from lightbroker.policy import QueueOptions
 from lightbroker.storage import outcome
-from lightbroker.storage.base import Note
+from lightbroker.storage.base import Excerpt, Note
 from lightbroker.storage.steps import Steps
 from lightbroker.storage.waiting import rouse
 
@@ -70,9 +70,13 @@ class SlowPaths(Steps):
         with self._lock:
             return list(self._dead.values())
 
-    def newest_dead(self, most: int) -> list[DeadLetter]:
+    def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
         with self._lock:
-            return list(islice(reversed(self._dead.values()), most))[::-1]
+            return list(map(Excerpt.whole, islice(self._dead.values(), most)))
+
+    def newest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        with self._lock:
+            return list(map(Excerpt.whole, islice(reversed(self._dead.values()), most)))[::-1]
 
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
         with self._lock:

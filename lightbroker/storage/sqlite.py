@@ -19,7 +19,7 @@ from lightbroker.errors import BrokerError, PushError
 from lightbroker.message import DeadLetter, Delivery, Message
 from lightbroker.policy import Overflow, QueueOptions
 from lightbroker.storage import outcome
-from lightbroker.storage.base import Note, QueueStats
+from lightbroker.storage.base import Excerpt, Note, QueueStats
 from lightbroker.storage.sqlite_counts import FAR, READY
 from lightbroker.storage.sqlite_file import SqliteFile
 from lightbroker.storage.sqlite_rows import QueueRows
@@ -175,8 +175,11 @@ class SqliteQueue:
     def dead_letters(self) -> list[DeadLetter]:
         return self._file.read(self._rows.dead_letters)
 
-    def newest_dead(self, most: int) -> list[DeadLetter]:
-        return self._file.read(partial(self._rows.newest_dead, most))
+    def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        return self._file.read(partial(self._rows.oldest_dead, most, shown))
+
+    def newest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        return self._file.read(partial(self._rows.newest_dead, most, shown))
 
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
         if self._refusing:

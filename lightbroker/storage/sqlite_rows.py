@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from lightbroker.message import DeadLetter, Message
+from lightbroker.storage.base import Excerpt
 from lightbroker.storage.sqlite_counts import DEAD, FAR, LEASED, READY, QueueCounts
 
 _INLINE = 768  # bytes of a body that moves with its row; such a row needs no page of its own
@@ -30,6 +31,7 @@ _DELETE = f"DELETE FROM message {_WHERE}"
 _BLAME = """INSERT INTO failure VALUES (?, NULL, ?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE
     SET error = excluded.error, traceback = excluded.traceback, last_at = excluded.last_at"""
+_PART = "SELECT substr(body, 1, ?), length(body) FROM body WHERE key = ?"
 _FAILURE = "SELECT reason, error, traceback, first_at, last_at FROM failure WHERE key = ?"
 
 
@@ -155,15 +157,26 @@ class QueueRows(QueueCounts):
         """The DEAD, oldest first."""
         return [self._letter(row) for row in self.head(DEAD)]
 
-    def newest_dead(self, most: int) -> list[DeadLetter]:
-        """The last `most` of the DEAD, oldest first."""
-        rows = self._execute(_TAIL, (self.id, DEAD, most)).fetchall()
-        return [self._letter(Row._make(row)) for row in reversed(rows)]
+    def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        """The first `most` of the DEAD, oldest first, with `shown` bytes of each body."""
+        return [self._excerpt(row, shown) for row in self.head(DEAD, min(most, FAR))]
+
+    def newest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        """The last `most` of the DEAD, oldest first, with `shown` bytes of each body."""
+        rows = self._execute(_TAIL, (self.id, DEAD, min(most, FAR))).fetchall()
+        return [self._excerpt(Row._make(row), shown) for row in reversed(rows)]
 
     def oldest(self) -> float | None:
         """When the first of the READY was accepted, in Unix seconds; None if there is none."""
         head = self.head(READY, 1)
         return head[0].timestamp if head else None
+
+    def _excerpt(self, row: Row, shown: int) -> Excerpt:
+        if row.body is None:
+            body, size = self._execute(_PART, (shown, row.key)).fetchone()
+        else:
+            body, size = row.body[:shown], len(row.body)
+        return Excerpt(self._letter(row._replace(body=body)), size)
 
     def _letter(self, row: Row) -> DeadLetter:
         failure = self._execute(_FAILURE, (row.key,)).fetchone()

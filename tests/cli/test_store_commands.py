@@ -10,6 +10,7 @@ import pytest
 from lightbroker import Broker, Retry
 from lightbroker.broker import open_store
 from lightbroker.cli.main import main
+from lightbroker.storage.base import Excerpt
 from tests.stores import STORES, fresh_url
 
 
@@ -66,6 +67,29 @@ def test_letters_are_listed_oldest_first(url: str, ids: list[str], capsys: pytes
     assert lines[0].endswith("ValueError: bad block")
     assert run(capsys, "dlq", "list", "--store", url, "q", "--limit", "1").endswith("… and 2 more\n")
     assert [letter["id"] for letter in ask(capsys, "dlq", "list", "--store", url, "q", "--limit", "2")] == ids[:2]
+
+
+def test_a_list_reads_no_more_letters_and_bodies_than_it_shows(
+    url: str, ids: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[list[int]] = []
+
+    def spy(kind: type[Any]) -> None:
+        whole = kind.oldest_dead
+
+        def oldest_dead(self: Any, most: int, shown: int) -> list[Excerpt]:
+            found: list[Excerpt] = whole(self, most, shown)
+            read.append([len(excerpt.letter.message.body) for excerpt in found])
+            return found
+
+        monkeypatch.setattr(kind, "oldest_dead", oldest_dead)
+        monkeypatch.delattr(kind, "dead_letters")
+
+    with Broker(url) as broker:
+        spy(type(broker.queue("q", capacity=4).store))
+    run(capsys, "dlq", "list", "--store", url, "q", "--limit", "2")
+    ask(capsys, "dlq", "list", "--store", url, "q", "--limit", "1")
+    assert read == [[0, 0], [len("first \x1b[31mred")]]
 
 
 def test_a_letter_is_shown_whole_and_obeyed_by_no_terminal(
