@@ -5,6 +5,11 @@ the process; with `synchronous=full` it also survives that of the machine, at th
 Leases, delays and time-to-live end by Unix time, so they mean the same in every process and after a reboot; a step of
 the machine's clock moves them. Capacity and counts are those of the file; the other options of a queue are each
 process's own and apply to what it does itself; the file remembers them for those who only look after the queue.
+
+A timeout is for a message, or for room. For another process that is writing, all that changes something waits besides,
+`pull(timeout=0)` too: usually as long as a commit takes, for a minute at most, then it raises StoreError. The file must
+stay where it is while a broker has it open: if somebody deletes or replaces it, or puts a copy back, SQLite goes on in
+the file that nobody can find any more, and what is accepted from then on is lost.
 """
 
 import logging

@@ -370,6 +370,18 @@ def test_a_busy_file_is_waited_for(path: Path, make_broker: Make) -> None:
     assert drain(queue) == ["patient"]
 
 
+def test_a_busy_file_is_waited_for_whatever_the_timeout(path: Path, make_broker: Make) -> None:
+    """Which is for a message: that one is ready is not known before."""
+    queue = _queue(make_broker())
+    queue.push("ready")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        pull = Call(queue.pull, 0)
+        assert pull.blocks()
+        other.execute("ROLLBACK")
+        assert pull.result().message.text == "ready"
+
+
 def test_a_file_that_stays_busy_is_an_error_that_says_so(
     path: Path, make_broker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
