@@ -108,7 +108,8 @@ class Queue:
     ) -> list[str | None]:
         """Accept messages in order, far cheaper than one at a time; arguments as for `push`, `timeout` is for all.
 
-        Returns the ids. If one is not accepted, the error's `accepted` holds the ids of those before it.
+        Returns the ids. If the queue has no room for one, or is closed, the error's `accepted` holds the ids of those
+        before it. A StoreError leaves open which of a large batch are in.
         """
         timeout, delay = check_timeout(timeout), check_number("delay", delay)
         ids, messages = self.form_many(bodies, ttl, headers)

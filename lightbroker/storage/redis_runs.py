@@ -36,8 +36,8 @@ class QueueRuns:
         try:
             replies = self._link.call_all(requests, 0.0 if self._closed else patience)
         except BaseException as error:
-            if not isinstance(error, BrokerError) or any(request.again for request in requests):
-                self._line.rouse()  # perhaps that was asked for in a reply that was lost
+            if not isinstance(error, BrokerError) or len(requests) > 1 or any(request.again for request in requests):
+                self._line.rouse()  # perhaps that was asked for in a reply that was lost, or that came with the error
             raise
         for request, reply in zip(requests, replies):
             self._take_note(request, reply)

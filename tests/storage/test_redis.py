@@ -481,6 +481,20 @@ def test_a_call_that_was_lost_with_its_reply_wakes_who_waits(make_broker: Make, 
         pull.result()
 
 
+def test_a_batch_that_is_refused_in_part_wakes_who_waits_for_the_rest(
+    make_broker: Make, client: Any, store_url: str
+) -> None:
+    queue = _queue(make_broker(), capacity=None)
+    pull = Call(queue.pull)
+    wait_until(lambda: client.exists(f"{_tag(store_url)}:pullers"))
+    store: Any = queue.store
+    client.rpush(f"{_tag(store_url)}:pushed:{store._commands._client}:1", "what the second portion trips over")
+    with pytest.raises(StoreError, match="another program has put something else into a key"):
+        queue.push_many([b"first", *[b""] * 1500])
+    assert pull.result().message.body == b"first"
+    assert counts(queue) == {"ready": 999, "leased": 1, "accepted": 1000}
+
+
 # Several brokers
 
 
