@@ -9,6 +9,7 @@ The one that was called may die before it comes. So the others hear of the call 
 look once, a second later; also, what falls due and when. Whoever loses the connection lets all that wait try again.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -22,6 +23,8 @@ from lightbroker.storage import redis_link
 from lightbroker.storage.redis_link import RedisLink, Wire, pauses
 from lightbroker.storage.redis_trouble import TROUBLE
 from lightbroker.storage.waiting import Sleepers, rouse
+
+log = logging.getLogger(__name__)
 
 GRACE = 1.0  #: seconds after which others see whether the process that was called has come
 _SILENCE = 15.0  # seconds after which a silent connection is tested: one that broke unnoticed would never tell
@@ -159,8 +162,11 @@ class Listener:
         kind, channel, *data = message
         line = self._lines.get(channel.decode())
         if kind == b"message" and line is not None:
-            word, _, number = data[0].decode().partition(" ")
-            line.hear(word, number)
+            try:
+                word, _, number = data[0].decode().partition(" ")
+                line.hear(word, number)
+            except Exception:  # whoever sent it: this thread must go on
+                log.exception("a call to %s that makes no sense was passed over", line.channels[0])
         elif kind == b"subscribe" and line is not None and channel.decode() == line.channels[-1]:
             with self._changed:  # the last of its channels: they are confirmed in order
                 line.heard = True

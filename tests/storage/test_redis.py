@@ -694,6 +694,20 @@ def test_who_waits_hears_of_a_lease_that_another_process_left(store_url: str) ->
         assert Call(_queue(broker).pull).result().message.text == "more"
 
 
+def test_a_call_that_makes_no_sense_is_passed_over(
+    make_broker: Make, client: Any, store_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(redis_wait, "GRACE", 3600.0)
+    here, there = (_queue(make_broker()) for _ in range(2))
+    pull = Call(there.pull)
+    wait_until(lambda: client.exists(f"{_tag(store_url)}:pullers"))
+    for garbage in (b"hello", b"", b"pull ", b"due soon", b"due 1" + b"0" * 400, b"\xff 1"):
+        assert client.publish(_tag(store_url), garbage) == 1
+    here.push("heard")
+    assert pull.result().message.text == "heard"
+    assert caplog.text.count("makes no sense") == 6
+
+
 def test_who_waits_outlives_the_connection(make_broker: Make, client: Any) -> None:
     here, there = (_queue(make_broker(), capacity=1) for _ in range(2))
     pull = Call(there.pull)
