@@ -22,7 +22,7 @@ from redis.retry import Retry
 
 from lightbroker.errors import BrokerError, QueueClosed, StoreError
 from lightbroker.storage.redis_scripts import Request
-from lightbroker.storage.redis_trouble import BROKEN, TROUBLE, explain, passing
+from lightbroker.storage.redis_trouble import BROKEN, TROUBLE, demoted, explain, passing
 from lightbroker.storage.redis_url import Address
 
 T = TypeVar("T")
@@ -166,6 +166,8 @@ class RedisLink:
                 self._hang_up()  # the others lead to the same server
             raise
         self._idle.append(connection)
+        if any(map(demoted, answers)):
+            self._hang_up()
         for answer in answers:
             if isinstance(answer, exceptions.ResponseError):
                 raise answer

@@ -19,6 +19,7 @@ import secrets
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -32,7 +33,7 @@ from lightbroker.storage.base import Reached
 from lightbroker.storage.redis_inbox import Inbox
 from lightbroker.storage.redis_link import RedisLink, Wire
 from lightbroker.storage.redis_routes import Routes, bound, listening, read_group
-from lightbroker.storage.redis_trouble import TROUBLE
+from lightbroker.storage.redis_trouble import TROUBLE, demoted
 
 log = logging.getLogger(__name__)
 
@@ -111,8 +112,7 @@ class RedisRelay:
 
     def close(self) -> None:
         self._inbox.close()
-        while self._idle:
-            self._idle.pop().disconnect()
+        self._hang_up()
 
     def _take(self, data: bytes) -> None:
         """Deal with what another process, or another thread of this one, has published."""
@@ -157,6 +157,8 @@ class RedisRelay:
                 raise exceptions.ConnectionError(str(error)) from error
             except BaseException as error:
                 wire.disconnect()
+                if demoted(error):
+                    self._hang_up()
                 if once and isinstance(error, TROUBLE):
                     raise self._link.explain(error) from error
                 raise
@@ -173,6 +175,11 @@ class RedisRelay:
         except exceptions.NoScriptError:
             wire.send_command("EVAL", script.text, *arguments)
             return wire.read_response()
+
+    def _hang_up(self) -> None:
+        with suppress(IndexError):  # there are no more
+            while True:
+                self._idle.pop().disconnect()
 
     def _wire(self) -> Wire:
         """A connection that Redis has not closed meanwhile."""

@@ -31,6 +31,14 @@ def passing(error: BaseException) -> bool:
     return isinstance(error, _NOT_NOW) or str(error).startswith("BUSY ")
 
 
+def demoted(answer: object) -> bool:
+    """Whether it comes from a replica: if that was the primary, its address may lead to another server by now."""
+    # Redis 6 tells of what a script met in a text of its own.
+    return isinstance(answer, exceptions.ReadOnlyError) or (
+        isinstance(answer, exceptions.ResponseError) and "READONLY" in str(answer)
+    )
+
+
 def explain(address: Address, error: BaseException | None) -> BrokerError:
     """The error to raise for one of redis-py's."""
     if isinstance(error, BrokerError):

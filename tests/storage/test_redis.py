@@ -28,7 +28,7 @@ from lightbroker import (
 from tests import redis_server
 from tests.redis_server import RedisServer
 from tests.stores import STORES, fresh_url
-from tests.support import Call, Unavailable, counts, drain, miss, wait_until
+from tests.support import PATIENCE, Call, Unavailable, counts, drain, miss, wait_until
 
 try:
     redis_server.library()
@@ -42,6 +42,7 @@ from redis import exceptions
 from lightbroker.storage import redis_link, redis_wait
 from lightbroker.storage.redis_commands import SCHEMA_VERSION
 from lightbroker.storage.redis_link import RedisLink, Wire
+from lightbroker.storage.redis_trouble import demoted
 from lightbroker.storage.redis_url import read_url
 
 Make = Callable[..., Broker]
@@ -289,6 +290,41 @@ def test_a_replica_is_called_one(server: RedisServer) -> None:
         client.replicaof("NO", "ONE")
         queue.push(b"")
         queue.pull(0).ack()
+
+
+@pytest.mark.parametrize(
+    ("answer", "known"),
+    [
+        (exceptions.ReadOnlyError("You can't write against a read only replica."), True),
+        (exceptions.ResponseError("in script: -READONLY You can't write against a read only replica."), True),
+        (exceptions.ResponseError("WRONGTYPE Operation against a key"), False),
+        ([b"READONLY"], False),
+    ],
+)
+def test_a_replica_is_known_by_its_answer_in_every_version_of_redis(answer: object, known: bool) -> None:
+    assert demoted(answer) == known
+
+
+def test_after_a_fail_over_the_address_is_followed_to_the_new_primary(server: RedisServer, tmp_path: Path) -> None:
+    (tmp_path / "heir").mkdir()
+    with _own_server(tmp_path / "heir") as heir, Broker(heir.url) as elsewhere, Broker(server.url) as broker:
+        queue, other, subscription = _queue(broker), _queue(elsewhere), elsewhere.subscribe("a")
+        broker.subscribe("a", group="g")  # whose turns are written down
+        store: Any = broker._store
+        topics: Any = broker._topics
+        link = store._link
+        for idle in (link._idle, topics._relay._idle):
+            idle.extend(link.dial("") for _ in range(3))
+        with server.client() as client:
+            client.replicaof("127.0.0.1", 1)
+        link._address = read_url(heir.url)
+        for refused in (lambda: queue.push(b""), lambda: broker.publish("a", b"")):
+            with pytest.raises(StoreError, match="is a replica"):
+                refused()
+        queue.push("after all")
+        broker.publish("a", "after all")
+        assert drain(other) == ["after all"]
+        assert subscription.get(timeout=PATIENCE).text == "after all"
 
 
 def test_what_another_program_does_to_a_key_is_called_by_name(make_broker: Make, store_url: str, client: Any) -> None:
