@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
@@ -72,11 +73,9 @@ class RedisLink:
     def _greet(self, again: bool) -> None:
         connection = self._connect()
         try:
-            connection.send_command("INFO")
-            lines = connection.read_response().decode().splitlines()
+            told = self._inform(connection)
         finally:
             connection.disconnect()
-        told = dict(line.split(":", 1) for line in lines if ":" in line)
         version = told.get("redis_version", "0")
         if tuple(map(int, version.split(".")[:2])) < _OLDEST:
             raise StoreError(f"{self._address} is Redis {version}; at least {'.'.join(map(str, _OLDEST))} is needed")
@@ -88,6 +87,12 @@ class RedisLink:
         if told.get("cluster_enabled") == "1":
             # It finds the node and follows the slots when they move; to try again is `patiently`'s.
             self._cluster = RedisCluster(**self._options, ssl=self._address.tls, retry=Retry(NoBackoff(), 0))
+
+    @staticmethod
+    def _inform(connection: Wire) -> dict[str, str]:
+        connection.send_command("INFO")
+        lines = connection.read_response().decode().splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line)
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -115,6 +120,25 @@ class RedisLink:
             return self._connect()
         node = self._cluster.get_node_from_key(tag)
         return self._connect(host=node.host, port=node.port)
+
+    def identify(self, connection: Wire) -> str:
+        """A name that no other server has; raises what redis-py raises."""
+        return self._inform(connection).get("run_id", "")
+
+    def leads_elsewhere(self, tag: str, server: str) -> bool:
+        """Whether whoever looks for that hash tag now comes to another server than the one of that name.
+
+        Then the connections that there are lead to a server that may be of no use any more, and are given up.
+        """
+        with suppress(*TROUBLE):
+            connection = self.dial(tag)
+            try:
+                if self.identify(connection) != server:
+                    self._hang_up()
+                    return True
+            finally:
+                connection.disconnect()
+        return False
 
     def renew(self) -> None:
         """Learn anew which node of a cluster has what; raises what redis-py raises."""

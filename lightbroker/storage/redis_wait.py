@@ -6,7 +6,8 @@ longest by publishing to a channel of its own; Redis tells it at once if nobody 
 the next. Each process has one thread that listens, and wakes one of those that wait.
 
 The one that was called may die before it comes. So the others hear of the call too, on the channel of the queue, and
-look once, a second later; also, what falls due and when. Whoever loses the connection lets all that wait try again.
+look once, a second later; also, what falls due and when. Whoever loses the connection lets all that wait try again; so
+does who hears nothing for a while and finds that the address leads to another server by now.
 """
 
 import logging
@@ -143,14 +144,18 @@ class Listener:
                 line.rouse()
 
     def _listen(self, connection: Wire) -> None:
+        server = self._link.identify(connection)
         with self._changed:
             self._connection = connection
             self._send("SUBSCRIBE", *self._lines)
         asked = False
         while not self._closed:
             if connection.can_read(timeout=_SILENCE):
-                asked = False
                 self._deal(connection.read_response())
+                # Perhaps nobody calls us here: after a fail-over, the server that was the primary may live on.
+                if asked and not self._closed and self._link.leads_elsewhere(self._tag, server):
+                    raise Disconnected("the address leads to another server by now")
+                asked = False
             elif asked:
                 raise Disconnected("the connection went silent")
             else:

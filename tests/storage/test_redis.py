@@ -784,6 +784,24 @@ def test_a_connection_that_broke_unnoticed_is_noticed(server: RedisServer, monke
         assert pull.result().message.text == "heard"
 
 
+def test_who_waits_follows_the_address_to_a_new_primary(
+    server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_wait, "_SILENCE", 0.1)
+    (tmp_path / "heir").mkdir()
+    with _own_server(tmp_path / "heir") as heir, Broker(heir.url) as elsewhere, Broker(server.url) as broker:
+        pull = Call(_queue(broker).pull)
+        assert pull.blocks()
+        with server.client() as client:
+            client.replicaof("127.0.0.1", 1)
+        store: Any = broker._store
+        store._link._address = read_url(heir.url)
+        with heir.client() as client:
+            wait_until(lambda: client.exists("{lightbroker:q}:pullers"))
+        elsewhere.push("q", "after all")
+        assert pull.result().message.text == "after all"
+
+
 # Large
 
 
