@@ -280,6 +280,28 @@ def test_a_server_without_memory_refuses_pushes_and_lets_work_go_on(server: Redi
         broker.check()
 
 
+def test_a_server_without_memory_lets_in_who_empties_it(server: RedisServer, clock: ManualClock) -> None:
+    with Broker(server.url, clock=clock) as producer, server.client() as client:
+        queue = _queue(producer, lease=30.0)
+        queue.push_many([bytes(1000)] * 3)
+        queue.push(b"", delay=5.0)
+        queue.pull(0).reject("no")
+        queue.pull(0)
+        client.config_set("maxmemory", 1)
+        with Broker(server.url, clock=clock) as consumer:
+            heir = _queue(consumer, lease=30.0)
+            for seconds in (0.0, 5.0, 25.0):  # the one that is READY, the DELAYED one, the one whose lease ran out
+                clock.advance(seconds)
+                heir.pull(0).ack()
+            assert heir.dead_letters.purge() == 1
+            with pytest.raises(StoreError, match="no memory for more; nothing was changed"):
+                consumer.queue("new")
+        client.config_set("maxmemory", 0)
+        assert counts(queue) == {"acked": 3, "purged": 1, "accepted": 4, "retried": 1}
+        assert not client.exists("{lightbroker:new}")
+        producer.check()
+
+
 def test_a_replica_is_called_one(server: RedisServer) -> None:
     with Broker(server.url) as broker, server.client() as client:
         queue = _queue(broker)

@@ -42,6 +42,7 @@ local function catch_up()
   for _, key in ipairs({delayed, leased, mortal}) do
     known = math.min(known, tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]) or FAR)
   end
+  call('HDEL', meta, 'due') -- first: a server that is out of memory must let in who will empty it
   call('HSET', meta, 'due', string.format('%.0f', known))
   return call('ZRANGE', leased, '-inf', now, 'BYSCORE', 'LIMIT', 0, MOST)
 end

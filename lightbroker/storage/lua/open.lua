@@ -21,6 +21,9 @@ end
 if not there[1] and not there[4] and call('HLEN', meta) > 0 then
   return finish('foreign', meta, 'hash')
 end
+if there[1] then
+  call('HDEL', meta, 'options') -- first: a server that is out of memory must let in who will empty it
+end
 -- Each time: it finds out whether the server can be written.
 call('HSET', meta, 'version', ARGV[REST + 1], 'capacity', capacity, 'dead_capacity', dead_capacity,
   'options', ARGV[REST + 2])
