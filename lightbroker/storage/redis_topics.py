@@ -37,7 +37,7 @@ from lightbroker.storage.redis_trouble import TROUBLE, demoted
 
 log = logging.getLogger(__name__)
 
-_LEAVING = 1.0  # seconds for which leaving is tried: if Redis is away for longer, another inbox will be listed
+_LEAVING = 1.0  # seconds for which leaving is tried; the next look of the inbox tries again
 _NOT_RUN = exceptions.MovedError, exceptions.AskError, exceptions.BusyLoadingError
 
 
@@ -68,13 +68,14 @@ class RedisRelay:
         self._idle: deque[Wire] = deque()
         self._routes = Routes([])
         self._lock = threading.Lock()  # guards what follows, and that Redis is told of it in order
-        self._turns: Counter[bytes] = Counter()
+        self._turns: Counter[bytes] = Counter()  # zero: Redis has still to be told that there are none
         self._bound: dict[bytes, bytes] = {}
 
     def join(self, pattern: str, group: str | None) -> None:
         self._inbox.attend()
         entry = listening(pattern, group)
         with self._lock:
+            self._turns.setdefault(entry, 0)  # if this fails, Redis may list it all the same
             self._list(entry, self._turns[entry] + 1)
             self._turns[entry] += 1
 
@@ -85,8 +86,10 @@ class RedisRelay:
             try:
                 self._list(entry, self._turns[entry], _LEAVING)
             except BrokerError as error:
-                log.info("topics: Redis could not be told that a subscription to %s ended: %s", pattern, error)
-            self._turns = +self._turns  # without those that are zero
+                log.info("topics: Redis could not be told yet that a subscription to %s ended: %s", pattern, error)
+            else:
+                if not self._turns[entry]:  # one that Redis may still list is kept
+                    del self._turns[entry]
 
     def bind(self, pattern: str, queue: str, options: QueueOptions) -> None:
         entry, value = bound(pattern, queue), options.to_json().encode()
@@ -128,7 +131,8 @@ class RedisRelay:
         with self._lock:
             for entry, value in self._bound.items():
                 self._ask("bind", (b"",), (entry, value, _new_version(), b"1"))
-            listed = [self._list(entry, turns) for entry, turns in self._turns.items()]
+            listed = [self._list(entry, turns) or not turns for entry, turns in self._turns.items()]
+            self._turns = +self._turns  # without those that are zero
             return all(listed)
 
     def _list(self, entry: bytes, turns: int, patience: float | None = None) -> bool:

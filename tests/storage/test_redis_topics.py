@@ -216,6 +216,45 @@ def test_a_member_that_leaves_leaves_the_turns_to_the_others(make: Callable[...,
     assert publisher.publish("a", "x") == 0
 
 
+def test_a_member_that_left_while_redis_refused_to_know_gets_no_more_turns(
+    own_server: RedisServer, make: Callable[..., Broker]
+) -> None:
+    leaving, staying, publisher = (make(own_server.url) for _ in range(3))
+    members = [leaving.subscribe(pattern, group="g") for pattern in ("a", "b")]
+    other = staying.subscribe("a", group="g", capacity=None)
+    with own_server.client() as client:
+        client.config_set("min-replicas-to-write", 1)
+        members[0].close()
+        client.config_set("min-replicas-to-write", 0)
+    members[1].close()
+    relay: Any = leaving._topics._relay  # type: ignore[attr-defined]
+    assert relay._enlist()  # the next look of the inbox, which finds nothing that Redis has forgotten
+    assert not relay._turns
+    assert sum(publisher.publish("a", str(number)) for number in range(10)) == 10
+    assert read(other, 10) == list("0123456789")
+
+
+def test_who_could_not_subscribe_gets_no_turns_though_redis_listed_it(
+    make: Callable[..., Broker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing, staying, publisher = (make() for _ in range(3))
+    other = staying.subscribe("a", group="g", capacity=None)
+    relay: Any = failing._topics._relay  # type: ignore[attr-defined]
+    ask = relay._ask
+
+    def lose_the_reply(*arguments: Any) -> None:
+        ask(*arguments)
+        raise StoreError("the reply was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(relay, "_ask", lose_the_reply)
+        with pytest.raises(StoreError, match="was lost"):
+            failing.subscribe("a", group="g")
+    assert relay._enlist()
+    assert sum(publisher.publish("a", str(number)) for number in range(10)) == 10
+    assert read(other, 10) == list("0123456789")
+
+
 # Bindings
 
 
