@@ -178,7 +178,10 @@ class RedisLink:
         except IndexError:
             connection = self._connect()
         try:
-            connection.send_packed_command([request.wire() for request in batch], False)
+            first, *others = batch
+            # In a batch by its text: if only its digest was not known yet, the others would overtake it.
+            wires = [first.wire(by_text=bool(others)), *(request.wire() for request in others)]
+            connection.send_packed_command(wires, False)
             answers = [self._read(connection) for _ in batch]
             for number, answer in enumerate(answers):
                 if type(answer) is exceptions.NoScriptError:

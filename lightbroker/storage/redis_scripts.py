@@ -74,8 +74,11 @@ class Request:
         again = b"1" if self.again else b""
         return [*name, b"%d" % len(keys), *keys, *bound.fixed, again, *self._arguments]
 
-    def wire(self) -> bytes:
-        """The command as Redis reads it, with the digest."""
+    def wire(self, *, by_text: bool = False) -> bytes:
+        """The command as Redis reads it; see `words`."""
+        if by_text:
+            words = self.words(by_text=True)
+            return b"*%d\r\n%b" % (len(words), b"".join(map(_word, words)))
         bound = self._bound
         return b"".join(
             (

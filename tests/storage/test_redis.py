@@ -367,6 +367,29 @@ def test_a_server_that_has_forgotten_the_scripts_is_told_them_again(make_broker:
     assert counts(queue) == {"ready": 3500, "acked": 1, "accepted": 3501}
 
 
+def test_a_batch_keeps_its_order_when_another_producer_tells_the_server_the_script_meanwhile(
+    make_broker: Make, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, other = _queue(make_broker(), capacity=None), make_broker().queue("other")
+    queue.stats()
+    store: Any = queue.store
+    connection = store._link._idle[-1]
+    send = connection.send_packed_command
+
+    def send_slowly(commands: list[bytes], check_health: bool = True) -> None:
+        monkeypatch.undo()
+        send(commands[:1], check_health)
+        assert connection.can_read(timeout=PATIENCE)  # the server has dealt with the first
+        other.push(b"")
+        send(commands[1:], check_health)
+
+    monkeypatch.setattr(connection, "send_packed_command", send_slowly)
+    client.script_flush()
+    bodies = [str(number) for number in range(3500)]
+    queue.push_many(bodies)
+    assert [delivery.message.text for delivery in queue.pull_many(3500, 0)] == bodies
+
+
 def test_a_broken_connection_is_replaced(make_broker: Make, client: Any) -> None:
     queue = _queue(make_broker())
     for number in range(3):

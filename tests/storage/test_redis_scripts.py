@@ -1,6 +1,7 @@
 """The scripts as texts: each is sent what it uses, and nothing in them comes from a user."""
 
 import re
+from itertools import product
 
 import pytest
 
@@ -33,8 +34,8 @@ def test_a_script_is_the_same_for_every_queue_and_evaluates_nothing(name: str) -
 
 def test_a_request_goes_out_as_redis_reads_it() -> None:
     request = QueueScripts("{lb:q}", dict.fromkeys(ARGUMENTS, b"x")).request("ack", b"", b"one\r\ntwo", b"\x00")
-    for again in (False, True):
+    for again, by_text in product((False, True), repeat=2):
         request.again = again
-        words = request.words()
+        words = request.words(by_text=by_text)
         packed = b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
-        assert request.wire() == b"*%d\r\n" % len(words) + packed
+        assert request.wire(by_text=by_text) == b"*%d\r\n" % len(words) + packed
