@@ -11,7 +11,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from lightbroker.clock import Clock, SystemClock
-from lightbroker.errors import BrokerError, QueueClosed, StoreError, check_count, check_name
+from lightbroker.errors import BrokerError, QueueClosed, StoreError, check_count, check_name, without_password
 from lightbroker.message import Delivery, Message, Transition
 from lightbroker.pattern import check_topic
 from lightbroker.policy import Overflow, QueueOptions, Retry
@@ -33,7 +33,8 @@ def open_store(url: str, create: bool = True) -> Store:
     create: whether to make a file that is not there; without, StoreError is raised. A store's module is loaded only
     here: who stays in memory needs no database library.
     """
-    scheme = urlsplit(url).scheme
+    shown = without_password(url)
+    scheme = urlsplit(shown).scheme
     if scheme == "memory":
         if url != "memory://":
             raise ValueError(f"store: 'memory://' has no name and no options, not {url!r}")
@@ -52,7 +53,7 @@ def open_store(url: str, create: bool = True) -> Store:
 
         return redis.open_store(url)
     raise ValueError(
-        f"store: no store for {url!r}; use 'memory://', 'sqlite:///path.db', 'redis://host:6379/0' or pass a Store"
+        f"store: no store for {shown!r}; use 'memory://', 'sqlite:///path.db', 'redis://host:6379/0' or pass a Store"
     )
 
 

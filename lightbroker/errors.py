@@ -2,6 +2,7 @@
 
 import math
 import queue
+import re
 from collections.abc import Iterable, Mapping
 from itertools import repeat
 from typing import TypeVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MAX_NAME = 255
+_CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*:(?://)?)?.*@", re.DOTALL | re.IGNORECASE)
 
 
 class BrokerError(Exception):
@@ -91,3 +93,8 @@ def check_name(name: str, value: object) -> str:
     if not 0 < len(value) <= MAX_NAME or not value.isprintable() or " " in value:
         raise ValueError(f"{name} must be 1 to {MAX_NAME} printable characters without a space, not {value[:300]!r}")
     return value
+
+
+def without_password(url: str) -> str:
+    """Return `url` as an error may show it: without all that can be meant as user and password."""
+    return _CREDENTIALS.sub(r"\1", url)

@@ -138,6 +138,11 @@ def test_a_broker_that_makes_no_sense_is_not_made(name: str, value: Any, error: 
         Broker(**{name: value})
 
 
+def test_a_url_that_no_store_is_for_is_shown_without_its_password() -> None:
+    with pytest.raises(ValueError, match="no store for 'valkey://host/0'"):
+        Broker("valkey://:secret@host/0")
+
+
 def test_the_clock_is_the_machine_s_unless_one_is_given() -> None:
     with Broker() as broker:
         assert isinstance(broker.clock, SystemClock)

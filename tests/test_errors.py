@@ -6,7 +6,7 @@ import pytest
 
 import lightbroker
 from lightbroker import BrokerError, InvariantError, LeaseLost, QueueClosed, QueueEmpty, QueueFull, StoreError
-from lightbroker.errors import check_count, check_name, check_number
+from lightbroker.errors import check_count, check_name, check_number, without_password
 
 
 @pytest.mark.parametrize("error", [QueueFull, QueueEmpty, QueueClosed, LeaseLost, StoreError, InvariantError])
@@ -91,3 +91,19 @@ def test_a_name_that_makes_no_sense_is_named(value: object, error: type[Exceptio
         check_name("queue", value)
     assert repr(value)[:100] in str(caught.value)
     assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://host:6379/0", "redis://host:6379/0"),
+        ("redis://me:secret@host:6379/0", "redis://host:6379/0"),
+        ("redis://:/s@e?c#r\net@host", "redis://host"),
+        ("redis:secret@host", "redis:host"),
+        ("me:secret@host", "me:host"),
+        (":secret@host", "host"),
+        ("sqlite:///path.db", "sqlite:///path.db"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown

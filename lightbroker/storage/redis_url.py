@@ -2,7 +2,9 @@
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from lightbroker.errors import without_password
 
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -29,12 +31,17 @@ def read_url(url: str) -> Address:
 
     User and password are percent-encoded if need be. Raises ValueError naming what the URL has wrong.
     """
-    parts = urlsplit(url)
-    shown = _without_password(parts)
+    shown = without_password(url)
+    try:
+        parts = urlsplit(url)
+        if "@" in parts.path + parts.query + parts.fragment:
+            raise ValueError("the password was taken for the end of the host")
+    except ValueError:  # what urlsplit says may show the password
+        raise ValueError(f"store: {shown!r} cannot be read; user and password must be percent-encoded") from None
     try:
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"store: {shown!r}: {error}") from None
+    except ValueError:
+        raise ValueError(f"store: {shown!r}: the port must be a number up to 65535") from None
     if not host or parts.fragment:
         raise ValueError(f"store: {shown!r} names no server; write redis://host:6379/0")
     database = parts.path.strip("/") or "0"
@@ -50,7 +57,3 @@ def read_url(url: str) -> Address:
     return Address(
         host, 6379 if port is None else port, int(database), user, password, parts.scheme == "rediss", prefix
     )
-
-
-def _without_password(parts: SplitResult) -> str:
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

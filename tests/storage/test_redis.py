@@ -120,7 +120,23 @@ def test_a_url_says_where_and_who() -> None:
     assert (plain.port, plain.database, plain.user, plain.password, plain.tls) == (6379, 0, None, None, False)
 
 
-@pytest.mark.parametrize("url", ["redis://:secret@host/x", "redis://me:secret@host:x", "redis://:secret@127.0.0.1:1/0"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:secret@host/x",
+        "redis://me:secret@host:x",
+        "redis://:secret@127.0.0.1:1/0",
+        # not percent-encoded
+        "redis://:p/secret@host:6379/0",
+        "redis://me:63/secret@host/0",
+        "redis://me:63?secret@host/0",
+        "redis://me:63#secret@host/0",
+        "redis://me:secret/@host/0",
+        "redis://me:secret[x@host/0",
+        "redis://me:[secret]x@host/0",
+        "redis://me:secret\N{ACCOUNT OF}@host/0",
+    ],
+)
 def test_no_error_tells_the_password(url: str, hasty: None) -> None:
     with pytest.raises((ValueError, StoreError)) as caught:
         Broker(url)
