@@ -184,8 +184,9 @@ class Broker:
     def publish(self, topic: str, body: object, headers: Mapping[str, str] | None = None) -> int:
         """Offer a message to everyone who listens to `topic`; returns how many copies were accepted.
 
-        Over Redis, other processes listen too: a process that was sent to counts as one copy, whatever its subscribers
-        make of it. See `SharedTopics`.
+        If a bound queue's store cannot be used, everybody else has the message before StoreError is raised. Over Redis,
+        other processes listen too: a process that was sent to counts as one copy, whatever its subscribers make of it.
+        See `SharedTopics`.
         """
         if self._draining:
             raise QueueClosed("the broker is closed")

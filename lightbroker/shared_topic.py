@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lightbroker.clock import Clock
+from lightbroker.errors import StoreError
 from lightbroker.message import Message
 from lightbroker.policy import QueueOptions
 from lightbroker.queue import Queue
@@ -21,8 +22,9 @@ class SharedTopics(Topics):
     makes the one push, into a queue that `open_queue` declares as the maker of the binding had it.
 
     `publish` counts the copies that subscribers of this process and bound queues took, and one for each other process,
-    and each group in another process, that was sent to. If it raises StoreError, nobody in this process has the
-    message; others may, if the connection broke in the middle.
+    and each group in another process, that was sent to. If it raises StoreError, either the relay could not be used:
+    nobody in this process has the message, others may, if the connection broke in the middle. Or a bound queue could
+    not: everybody else has it.
     """
 
     def __init__(self, clock: Clock, store: SharedStore, open_queue: Callable[[str, QueueOptions], Queue]) -> None:
@@ -54,12 +56,17 @@ class SharedTopics(Topics):
 
     def address(
         self, topic: str, body: object, headers: Mapping[str, str] | None
-    ) -> tuple[Message, int, Sequence[MemoryQueue], Sequence[Queue]]:
+    ) -> tuple[Message, int, Sequence[MemoryQueue], Sequence[Queue], StoreError | None]:
         """See `Topics.address`; the other processes have the message then, or it raises StoreError."""
-        message, _, buffers, _ = super().address(topic, body, headers)
+        message, _, buffers, _, trouble = super().address(topic, body, headers)
         reached = self._relay.publish(topic, message)
-        queues = [self._open_queue(name, options) for name, options in reached.queues]
-        return message, reached.others, (*buffers, *self._buffers(reached.groups)), queues
+        queues = []
+        for name, options in reached.queues:
+            try:
+                queues.append(self._open_queue(name, options))
+            except StoreError as error:
+                trouble = trouble or error
+        return message, reached.others, (*buffers, *self._buffers(reached.groups)), queues, trouble
 
     def _receive(self, message: Message, group: tuple[str, str] | None) -> None:
         if group is not None:

@@ -11,7 +11,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any
 
 from lightbroker.clock import Clock
-from lightbroker.errors import QueueClosed, QueueEmpty, QueueFull, check_name
+from lightbroker.errors import QueueClosed, QueueEmpty, QueueFull, StoreError, check_name
 from lightbroker.message import Message, check_headers, encode
 from lightbroker.pattern import MOST_ROUTES, Patterns, check_topic
 from lightbroker.policy import QueueOptions
@@ -160,18 +160,29 @@ class Topics:
             self._changed()
 
     def publish(self, topic: str, body: object, headers: Mapping[str, str] | None) -> int:
-        """Offer one message to every match; how many took it. The header `topic` names where it was published."""
-        message, copies, buffers, queues = self.address(topic, body, headers)
+        """Offer one message to every match; how many took it. The header `topic` names where it was published.
+
+        A bound queue whose store cannot be used keeps nothing from the others; StoreError is raised when all have it.
+        """
+        message, copies, buffers, queues, trouble = self.address(topic, body, headers)
         copies += offer(message, buffers)
         for queue in queues:
-            with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
-                copies += queue.push(message.body, headers=message.headers) is not None
+            try:
+                with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
+                    copies += queue.push(message.body, headers=message.headers) is not None
+            except StoreError as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
         return copies
 
     def address(
         self, topic: str, body: object, headers: Mapping[str, str] | None
-    ) -> tuple[Message, int, Sequence[MemoryQueue], Sequence[Queue]]:
-        """The message to publish and who is to get it: how many have it already, the buffers and the queues to go."""
+    ) -> tuple[Message, int, Sequence[MemoryQueue], Sequence[Queue], StoreError | None]:
+        """The message to publish and who is to get it: how many have it already, the buffers and the queues to go.
+
+        Last comes the error to raise in the end, for a queue that could not be opened.
+        """
         data = encode(body)
         try:
             buffers, queues = self._routes[topic]
@@ -180,7 +191,8 @@ class Topics:
         kept = {**check_headers(headers), "topic": topic}
         if headers:
             check_headers(kept)  # a bound queue will, when others have the message already
-        return Message(next(self._ids), data, self._clock.time(), 1, MappingProxyType(kept)), 0, buffers, queues
+        message = Message(next(self._ids), data, self._clock.time(), 1, MappingProxyType(kept))
+        return message, 0, buffers, queues, None
 
     def stats(self) -> tuple[tuple[SubscriptionStats, ...], tuple[SubscriptionStats, ...]]:
         """One entry for each buffer, and the sums of those that are gone; see `BrokerStats`."""

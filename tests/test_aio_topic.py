@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from lightbroker import Overflow, QueueClosed, QueueEmpty
+from lightbroker import Overflow, QueueClosed, QueueEmpty, StoreError
 from lightbroker.aio import AsyncBroker
 from tests.support import MOMENT, Call, counts
 
@@ -105,3 +105,20 @@ async def test_a_bound_queue_is_fed_and_when_it_is_full_suspends_the_publisher()
             assert (message.text, dict(message.headers)) == ("a", {"h": "1", "topic": "chain.heads.new"})
         assert await publishing == 1
         assert counts(queue.threads) == {"accepted": 2, "acked": 1, "ready": 1}
+
+
+async def test_a_bound_queue_whose_store_cannot_be_used_keeps_nothing_from_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with AsyncBroker() as broker:
+        queues = [await broker.queue(name) for name in ("p", "q")]
+        for queue in queues:
+            await broker.bind("t", queue.name)
+
+        async def push(*_: object, **__: object) -> None:
+            raise StoreError("the disk is full")
+
+        monkeypatch.setattr(queues[0], "push", push)
+        with pytest.raises(StoreError, match="disk is full"):
+            await broker.publish("t", "x")
+        assert [(await queue.stats()).ready for queue in queues] == [0, 1]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightbroker import Broker, ManualClock, Overflow, QueueClosed, QueueEmpty, Subscription
+from lightbroker import Broker, ManualClock, Overflow, QueueClosed, QueueEmpty, StoreError, Subscription
 from tests.stores import STORES, fresh_url
 from tests.support import Call, counts, drain
 
@@ -285,6 +285,24 @@ def test_a_full_bound_queue_keeps_nothing_from_the_others(
     assert broker.publish("a", "2") == copies
     assert read(subscription) == ["1", "2"]
     assert counts(queue) == numbers
+
+
+def test_a_bound_queue_whose_store_cannot_be_used_keeps_nothing_from_the_others(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues = [broker.queue(name) for name in ("p", "q", "r")]
+    for queue in queues:
+        broker.bind("a", queue.name)
+    subscription = broker.subscribe("a")
+
+    def push(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(queues[0], "push", push)
+    with pytest.raises(StoreError, match="disk is full"):
+        broker.publish("a", "x")
+    assert read(subscription) == ["x"]
+    assert [drain(queue) for queue in queues] == [[], ["x"], ["x"]]
 
 
 def test_the_options_of_the_bound_queue_hold(broker: Broker, clock: ManualClock) -> None:

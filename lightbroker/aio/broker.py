@@ -19,7 +19,7 @@ from lightbroker.aio.topic import AsyncSubscription, offer
 from lightbroker.aio.worker import AsyncWorkerPool
 from lightbroker.broker import Broker, BrokerStats
 from lightbroker.clock import Clock
-from lightbroker.errors import QueueClosed, QueueFull
+from lightbroker.errors import QueueClosed, QueueFull, StoreError
 from lightbroker.message import Message, Transition
 from lightbroker.policy import Overflow, QueueOptions, Retry
 from lightbroker.queue import Queue, check_push, check_timeout
@@ -163,24 +163,29 @@ class AsyncBroker:
         """Offer a message to everyone who listens to `topic`; returns how many copies were accepted.
 
         A subscriber, or a bound queue, that is full and whose policy is BLOCK suspends the coroutine. Cancelled then,
-        the others have their copies.
+        the others have their copies. For what a StoreError means, see `Broker.publish`.
         """
         broker = await self._call(_itself)
         if broker.state != "open":
             raise QueueClosed("the broker is closed")
         topics = broker._topics
         if isinstance(topics, SharedTopics):
-            message, copies, buffers, queues = await self._desk.call(topics.address, topic, body, headers)
+            message, copies, buffers, queues, trouble = await self._desk.call(topics.address, topic, body, headers)
         else:
-            message, copies, buffers, queues = topics.address(topic, body, headers)
+            message, copies, buffers, queues, trouble = topics.address(topic, body, headers)
         copies += memory.offer(message, [buffer for buffer in buffers if not buffer.blocks])
         for buffer in buffers:
             if buffer.blocks:
                 copies += await offer(message, buffer)
         for queue in queues:
-            with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
-                twin = self._known(queue.name) or self._twin(queue)
-                copies += await twin.push(message.body, headers=message.headers) is not None
+            try:
+                with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
+                    twin = self._known(queue.name) or self._twin(queue)
+                    copies += await twin.push(message.body, headers=message.headers) is not None
+            except StoreError as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
         return copies
 
     def subscribe(

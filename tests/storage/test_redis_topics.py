@@ -302,6 +302,26 @@ def test_a_full_bound_queue_keeps_nothing_from_the_others(make: Callable[..., Br
     assert read(subscription, 2) == ["0", "1"]
 
 
+def test_bound_queues_that_cannot_be_used_keep_nothing_from_the_others(make: Callable[..., Broker], url: str) -> None:
+    binder, publisher = make(), make()
+    queues = [binder.queue(name) for name in ("p", "q", "r")]
+    for queue in queues:
+        binder.bind("a", queue.name)
+    own, other = publisher.subscribe("a"), binder.subscribe("a")
+    publisher.queue("q")
+    with shared_server().client() as client:
+        tags = [f"{{{url.rpartition('=')[2]}:{name}}}" for name in "pq"]
+        client.delete(tags[0])
+        client.set(tags[0], "so that the publisher cannot open it")
+        client.set(f"{tags[1]}:messages", "so that it can push nothing")
+        with pytest.raises(StoreError, match="of another program|another program has put"):
+            publisher.publish("a", "x")
+        client.delete(tags[0], f"{tags[1]}:messages")
+    assert [read(subscription, 1) for subscription in (own, other)] == [["x"]] * 2
+    assert drain(queues[2]) == ["x"]
+    assert publisher.publish("a", "y") == 5  # three queues, a subscriber here, and a process
+
+
 # What goes wrong
 
 
