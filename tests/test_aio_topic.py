@@ -1,12 +1,28 @@
 """Topics for coroutines: iteration, patience with slow subscribers, bindings; one that is cancelled takes nothing."""
 
 import asyncio
+import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lightbroker import Overflow, QueueClosed, QueueEmpty, StoreError
+from lightbroker import Broker, Overflow, QueueClosed, QueueEmpty, StoreError, Subscription
 from lightbroker.aio import AsyncBroker
-from tests.support import MOMENT, Call, counts
+from tests.support import MOMENT, PATIENCE, Call, counts
+
+
+def slow_to_subscribe(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Make who subscribes set the first event, and go on when the second is set."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def subscribe(self: Broker, subscribe: Any = Broker.subscribe, **options: Any) -> Subscription:
+        begun.set()
+        assert go_on.wait(PATIENCE)
+        return subscribe(self, **options)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(Broker, "subscribe", subscribe)
+    return begun, go_on
 
 
 async def test_a_subscription_is_iterated_until_it_is_closed() -> None:
@@ -63,6 +79,45 @@ async def test_a_cancelled_reader_takes_no_message_and_hands_on_its_wake() -> No
         with pytest.raises(asyncio.CancelledError):
             await readers[0]
         assert (await readers[1]).text == "a"
+
+
+@pytest.mark.parametrize("entered", [True, False])
+async def test_who_is_cancelled_while_he_subscribes_leaves_nobody_for_whom_a_publisher_would_wait(
+    entered: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = slow_to_subscribe(monkeypatch)
+    async with AsyncBroker(f"sqlite:///{tmp_path}/q.db") as broker:
+
+        async def listen() -> None:
+            subscription = broker.subscribe("t", capacity=1, overflow=Overflow.BLOCK)
+            await (subscription.__aenter__() if entered else subscription)
+
+        listening = asyncio.create_task(listen())
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        listening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await listening
+        go_on.set()
+        assert (await broker.stats()).subscriptions == ()  # the same thread looks, behind what was begun
+        for body in "ab":
+            assert await asyncio.wait_for(broker.publish("t", body), PATIENCE) == 0
+
+
+async def test_a_read_that_is_cancelled_while_it_subscribes_leaves_the_subscription_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = slow_to_subscribe(monkeypatch)
+    async with AsyncBroker(f"sqlite:///{tmp_path}/q.db") as broker:
+        subscription = broker.subscribe("t")
+        reading = asyncio.create_task(subscription.get())
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        go_on.set()
+        await broker.stats()  # the same thread, behind what was begun
+        assert await broker.publish("t", "a") == 1
+        assert (await subscription.get()).text == "a"
 
 
 async def test_a_patient_subscriber_that_is_full_suspends_the_publisher_and_keeps_nothing_from_the_others() -> None:

@@ -201,7 +201,7 @@ class AsyncBroker:
             async for message in subscription: ...
         """
         subscribe = partial(Broker.subscribe, pattern=pattern, capacity=capacity, overflow=overflow, group=group)
-        return AsyncSubscription(pattern, group, self._call, subscribe)
+        return AsyncSubscription(pattern, group, self._desk, self._call, subscribe)
 
     async def bind(self, pattern: str, queue: str) -> None:
         """Push what is published to topics that match `pattern` into a queue; see `Broker.bind`."""

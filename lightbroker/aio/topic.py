@@ -1,5 +1,6 @@
 """Publish/subscribe for coroutines: they are suspended where a thread would block."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import suppress
@@ -7,6 +8,7 @@ from queue import Empty
 from types import TracebackType
 from typing import Any
 
+from lightbroker.aio.threaded import Desk
 from lightbroker.aio.waiting import attempt
 from lightbroker.broker import Broker
 from lightbroker.errors import QueueClosed, QueueEmpty, QueueFull
@@ -24,13 +26,15 @@ class AsyncSubscription:
 
     Made by `AsyncBroker.subscribe`. It listens from the moment in which it is awaited, entered as a context, or first
     read. A message is taken in the step in which the coroutine goes on with it, so one that is cancelled took none.
+    Cancelled while it is awaited or entered for the first time, it is closed; a read that is cancelled leaves it open.
     """
 
     def __init__(
-        self, pattern: str, group: str | None, call: Call, subscribe: Callable[[Broker], Subscription]
+        self, pattern: str, group: str | None, desk: Desk, call: Call, subscribe: Callable[[Broker], Subscription]
     ) -> None:
         self.pattern = pattern
         self.group = group
+        self._desk = desk
         self._call = call
         self._subscribe = subscribe
         self._lock = threading.Lock()  # of two that begin at once, one subscribes
@@ -45,14 +49,20 @@ class AsyncSubscription:
                 self._threads = self._subscribe(broker)
             return self._threads
 
-    def _end(self, _: Broker) -> None:
+    def _end(self, _: Broker | None = None) -> None:
         with self._lock:
             self._closed = True
             if self._threads is not None:
                 self._threads.close()
 
     async def _opened(self) -> "AsyncSubscription":
-        await self._call(self._begin)
+        if self._threads is None or self._closed:
+            try:
+                await self._call(self._begin)
+            except asyncio.CancelledError:  # it may have begun all the same, and then nobody would ever close it
+                with suppress(QueueClosed):
+                    self._desk.submit(self._end)
+                raise
         return self
 
     def __await__(self) -> Generator[Any, Any, "AsyncSubscription"]:

@@ -145,6 +145,7 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
             "return await attempt(threads.buffer.pullers, step, timeout)",
             "return threads.take()",
         ),
+        ("who left while he subscribed listens on", "self._desk.submit(self._end)", "pass"),
         ("a publisher does not wait", "return await attempt(buffer.pushers, step, None)", "return await step()"),
     ],
 }
