@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightbroker import Broker, Overflow, QueueClosed, QueueFull, StoreError
+from lightbroker import Broker, LeaseLost, Overflow, QueueClosed, QueueFull, StoreError
 from lightbroker.aio import AsyncBroker, AsyncQueue
 from tests.support import MOMENT, PATIENCE, counts
 
@@ -197,6 +197,17 @@ async def test_closing_waits_for_what_is_under_way(path: Path) -> None:
     assert isinstance(delivered[0], QueueClosed) or delivered[0].message.text == "a"  # type: ignore[union-attr]
     with pytest.raises(QueueClosed):
         await queue.push("b")
+
+
+async def test_an_ack_of_what_another_store_delivered_is_late(path: Path) -> None:
+    async with opened(path) as queue, AsyncBroker() as memory:
+        for other in (queue, await memory.queue("q")):
+            await other.push("a")
+        mine, foreign = await queue.pull(), await memory.pull("q")
+        with pytest.raises(LeaseLost, match="1 of 2"):
+            await queue.ack_many([foreign, mine])
+        assert counts(queue.threads)["acked"] == 1
+        assert (await memory.stats()).queues["q"].leased == 1
 
 
 async def test_a_file_that_cannot_be_used_says_so_where_it_is_awaited(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.stores import AsyncStore
@@ -110,8 +110,9 @@ class ThreadedStore(AsyncStore):
 
     async def ack_many(self, deliveries: Iterable[AsyncDelivery]) -> None:
         """Ack at the desk."""
-        inner = [delivery.inner for delivery in deliveries if isinstance(delivery, ThreadedDelivery)]
-        await self._settle(self._queue.ack_many, inner)
+        # One of another store is passed on as it is: this store will find no lease of its own and count it as lost.
+        known = [delivery.inner if isinstance(delivery, ThreadedDelivery) else delivery for delivery in deliveries]
+        await self._settle(self._queue.ack_many, cast("list[Delivery]", known))
 
     def ack(self, delivery: ThreadedDelivery) -> Awaitable[None]:
         """LEASED -> acked."""

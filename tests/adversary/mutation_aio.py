@@ -103,6 +103,11 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
     "aio/threaded.py": [
         ("who left is delivered to", "            self._release(found)\n", "            pass\n"),
         ("what was handed over is kept", "job.add_done_callback(self._give_back)", "pass"),
+        (
+            "an ack of another store's is forgotten",
+            "if isinstance(delivery, ThreadedDelivery) else delivery for delivery in deliveries]",
+            "for delivery in deliveries if isinstance(delivery, ThreadedDelivery)]",
+        ),
         ("an ack can be cancelled", "await asyncio.shield(asyncio.wrap_future(", "await (asyncio.wrap_future("),
         (
             "an extended lease looks as before",
