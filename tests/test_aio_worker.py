@@ -295,6 +295,10 @@ async def test_a_pool_needs_an_open_broker_and_what_makes_sense() -> None:
         await stopped.stop()
         with pytest.raises(QueueClosed):
             await stopped.start()
+        started = await broker.workers("q", handle, concurrency=2).start()
+        with pytest.raises(RuntimeError, match="once"):
+            await started.start()
+        assert len(started._tasks) == 2
     with pytest.raises(QueueClosed):
         broker.workers("q", handle)
 

@@ -57,10 +57,12 @@ class AsyncWorkerPool:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> "AsyncWorkerPool":
-        """Begin, in the event loop that runs; once. Raises QueueClosed if it was stopped."""
+        """Begin, in the event loop that runs. Raises QueueClosed if it was stopped, RuntimeError the second time."""
         self.queue = await self._open()
         if self.stopped:
-            raise QueueClosed("the worker pool was stopped before it was started")
+            raise QueueClosed("the worker pool was stopped")
+        if self._tasks:
+            raise RuntimeError("a worker pool can be started only once; make another with `AsyncBroker.workers`")
         self._loop = asyncio.get_running_loop()
         self._heartbeat = self.queue.threads.clock.alarm(self._beat)
         self._tasks = [
