@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable
+from typing import Any
 
 import pytest
 
-from lightbroker import Broker, ManualClock, Message, QueueClosed, Retry
-from lightbroker.aio import AsyncBroker
+from lightbroker import Broker, ManualClock, Message, QueueClosed, Retry, StoreError
+from lightbroker.aio import AsyncBroker, AsyncDelivery, AsyncQueue
 from tests.support import MOMENT, PATIENCE, Call, counts
 
 
@@ -54,7 +56,11 @@ async def test_a_failure_is_nacked_with_its_traceback_and_tried_again() -> None:
         assert 'raise ValueError(f"attempt {message.attempts}")' in letter.traceback
 
 
-@pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError()], ids=repr)
+class Stop(BaseException):
+    """What is no `Exception`, as some libraries raise to end what runs."""
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), Stop(), asyncio.CancelledError()], ids=repr)
 async def test_a_handler_cannot_end_its_worker(error: BaseException) -> None:
     if isinstance(error, asyncio.CancelledError) and not hasattr(asyncio.Task, "cancelling"):
         pytest.skip("Python 3.10 cannot tell who was cancelled, and ends the worker")
@@ -71,6 +77,109 @@ async def test_a_handler_cannot_end_its_worker(error: BaseException) -> None:
         async with broker.workers("q", handle, concurrency=1):
             await until(done)
         assert counts(queue.threads) == {"accepted": 2, "dead": 1, "acked": 1}
+
+
+@pytest.mark.parametrize(
+    "error", [StoreError("away"), ZeroDivisionError(), SystemExit(1), Stop(), asyncio.CancelledError()], ids=repr
+)
+async def test_no_error_in_settling_ends_a_worker_and_the_message_comes_again(
+    error: BaseException, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(error, asyncio.CancelledError) and not hasattr(asyncio.Task, "cancelling"):
+        pytest.skip("Python 3.10 cannot tell who was cancelled, and ends the worker")
+    errors = [error]
+
+    def nack(self: AsyncDelivery, failure: BaseException, nack: Any = AsyncDelivery.nack) -> Awaitable[None]:
+        if errors:
+            raise errors.pop()
+        return nack(self, failure)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(AsyncDelivery, "nack", nack)
+    monkeypatch.setattr("lightbroker.aio.worker._AGAIN", 0.0)
+    async with AsyncBroker(clock=clock) as broker:
+        queue = await broker.queue("q", lease=30.0, retry=Retry(max_attempts=2, base=0.0))
+        done = asyncio.Event()
+
+        async def handle(message: Message) -> None:
+            if message.text == "bad":
+                raise ValueError
+            done.set()
+
+        await queue.push_many(["bad", "good"])
+        async with broker.workers("q", handle, concurrency=1):
+            await until(done)
+            assert counts(queue.threads) == {"accepted": 2, "acked": 1, "leased": 1}
+            clock.advance(30.0)
+            await broker.close()
+        assert counts(queue.threads) == {"accepted": 2, "acked": 1, "retried": 1, "dead": 1}
+
+
+async def test_a_log_that_fails_ends_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no space left for the log")
+
+    monkeypatch.setattr("lightbroker.aio.worker._AGAIN", 0.0)
+    monkeypatch.setattr("lightbroker.aio.worker.tell_failure", fail)
+    monkeypatch.setattr("lightbroker.aio.worker.log.warning", fail)
+    async with AsyncBroker() as broker:
+        queue = await broker.queue("q")
+        done = asyncio.Event()
+
+        async def handle(message: Message) -> None:
+            if message.text == "bad":
+                raise ValueError
+            done.set()
+
+        await queue.push_many(["bad", "good"])
+        async with broker.workers("q", handle, concurrency=1):
+            await until(done)
+
+
+async def test_a_worker_that_is_cancelled_ends_even_if_it_cannot_give_its_message_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def release(self: AsyncDelivery) -> Awaitable[None]:
+        raise StoreError("away")
+
+    monkeypatch.setattr(AsyncDelivery, "release", release)
+    async with AsyncBroker() as broker:
+        begun = asyncio.Event()
+
+        async def handle(message: Message) -> None:
+            begun.set()
+            await asyncio.sleep(PATIENCE)
+
+        await broker.push("q", "a")
+        pool = await broker.workers("q", handle, concurrency=1).start()
+        await until(begun)
+        [task] = pool._tasks
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, PATIENCE)
+
+
+async def test_a_store_that_is_away_keeps_no_broker_from_closing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stats(self: AsyncQueue) -> None:
+        raise StoreError("away")
+
+    def release(self: AsyncDelivery) -> Awaitable[None]:
+        raise StoreError("away")
+
+    monkeypatch.setattr(AsyncQueue, "stats", stats)
+    monkeypatch.setattr(AsyncDelivery, "release", release)
+    broker = AsyncBroker()
+    begun = asyncio.Event()
+
+    async def handle(message: Message) -> None:
+        begun.set()
+        await asyncio.sleep(PATIENCE)
+
+    await broker.push("q", "a")
+    pool = await broker.workers("q", handle, concurrency=2).start()
+    await until(begun)
+    await broker.close(timeout=0.01)
+    assert broker.threads.state == "closed"
+    assert all(task.done() for task in pool._tasks)
 
 
 async def test_a_handler_that_is_not_async_fails_its_message() -> None:

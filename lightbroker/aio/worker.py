@@ -9,7 +9,7 @@ from types import TracebackType
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.queue import AsyncQueue
-from lightbroker.errors import BrokerError, LeaseLost, QueueClosed, StoreError, check_count
+from lightbroker.errors import BrokerError, LeaseLost, QueueClosed, check_count
 from lightbroker.histogram import Tally
 from lightbroker.message import Message
 from lightbroker.queue import check_timeout
@@ -17,7 +17,7 @@ from lightbroker.worker import tell_failure, tell_late
 
 log = logging.getLogger(__name__)
 
-_AGAIN = 1.0  # seconds until a worker tries again whose store could not be used
+_AGAIN = 1.0  # seconds until a worker tries again that could not pull or settle
 
 
 def check_workers(handler: object, concurrency: object) -> None:
@@ -79,8 +79,11 @@ class AsyncWorkerPool:
 
     async def busy(self) -> bool:
         """Whether the pool runs and its queue holds messages to do, now or later."""
-        running = self._tasks and not (self.stopped or self._loop.is_closed())
-        return bool(running) and (await self.queue.stats()).held > 0
+        running = any(not task.done() for task in self._tasks) and not (self.stopped or self._loop.is_closed())
+        try:
+            return running and (await self.queue.stats()).held > 0
+        except BrokerError:  # nobody can tell, and nothing can be done there
+            return False
 
     async def stop(self, drain: bool = True, timeout: float | None = None) -> bool:
         """Pull no more. With `drain`, wait for the handlers that run, at most `timeout` seconds (None: for ever).
@@ -140,7 +143,16 @@ class AsyncWorkerPool:
     async def _work(self, worker: int) -> None:
         with self.queue.threads.wait_times.tally() as waits, self.queue.threads.handling_times.tally() as handlings:
             while not self.stopped:
-                await self._serve(worker, waits, handlings)
+                try:
+                    await self._serve(worker, waits, handlings)
+                except (KeyboardInterrupt, GeneratorExit):
+                    raise
+                except BaseException as error:  # whatever it is: nobody would take the place of this task
+                    if isinstance(error, asyncio.CancelledError) and _cancelled():
+                        raise
+                    with suppress(Exception):  # perhaps it is the log that fails
+                        log.warning("queue %s: a worker failed and tries again", self.queue.name, exc_info=True)
+                    await asyncio.sleep(_AGAIN)
                 await asyncio.sleep(0)  # neither the pull nor the handler need have let others run
 
     async def _serve(self, worker: int, waits: Tally, handlings: Tally) -> None:
@@ -151,10 +163,6 @@ class AsyncWorkerPool:
             self.stopped = True
         except LeaseLost:
             tell_late(self.queue.threads, delivery.message)
-        except StoreError:
-            log.warning("queue %s: its store cannot be used", self.queue.name, exc_info=True)
-            self._running.pop(worker, None)
-            await asyncio.sleep(_AGAIN)
         finally:
             self._running.pop(worker, None)
 
@@ -170,11 +178,13 @@ class AsyncWorkerPool:
                 handlings.record(clock.monotonic() - started)
         except asyncio.CancelledError as error:
             if self.stopped or _cancelled():
-                with suppress(LeaseLost):
+                with suppress(Exception):  # it is somebody else's, or will be when its lease runs out
                     await delivery.release()
                 raise
             await self._failed(delivery, error)  # something that the handler awaited was cancelled
-        except (Exception, SystemExit) as error:  # also SystemExit: a handler must not be able to end a worker
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # also SystemExit: a handler must not be able to end a worker
             await self._failed(delivery, error)
         else:
             await delivery.ack()
