@@ -5,7 +5,9 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -197,6 +199,43 @@ async def test_closing_waits_for_what_is_under_way(path: Path) -> None:
     assert isinstance(delivered[0], QueueClosed) or delivered[0].message.text == "a"  # type: ignore[union-attr]
     with pytest.raises(QueueClosed):
         await queue.push("b")
+
+
+async def test_two_may_close_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_is_there, second_has_closed = threading.Event(), threading.Event()
+
+    def close(self: Broker, drain: bool, timeout: float | None, close: Any = Broker.close) -> None:
+        if not first_is_there.is_set():
+            first_is_there.set()
+            assert second_has_closed.wait(PATIENCE)
+        close(self, drain, timeout)
+
+    monkeypatch.setattr(Broker, "close", close)
+    broker = AsyncBroker(f"sqlite:///{path}")
+    await broker.push("q", "a")
+    first = asyncio.create_task(broker.close())
+    assert await asyncio.to_thread(first_is_there.wait, PATIENCE)
+    await broker.close()
+    assert broker.threads.state == "closed"
+    second_has_closed.set()
+    await first
+
+
+async def test_a_close_that_was_cancelled_can_be_done_again(path: Path) -> None:
+    broker = AsyncBroker(f"sqlite:///{path}")
+    await broker.push("q", "a")
+    go_on = threading.Event()
+    broker._desk.submit(go_on.wait, PATIENCE)
+    closing = asyncio.create_task(broker._finish(True, inf))  # what is before it would wait for the desk as well
+    while not broker._desk._executor._shutdown:
+        await asyncio.sleep(0.001)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert broker.threads.state == "open"
+    go_on.set()
+    await broker.close()
+    assert broker.threads.state == "closed"
 
 
 async def test_an_ack_of_what_another_store_delivered_is_late(path: Path) -> None:

@@ -331,6 +331,76 @@ async def test_a_handler_may_stop_its_pool_or_close_its_broker() -> None:
             assert counts(queue.threads) == {"accepted": 1, "acked": 1}
 
 
+@pytest.mark.parametrize("drain", [True, False])
+@pytest.mark.parametrize("store", ["memory://", "sqlite:///{}/q.db"])
+async def test_a_handler_that_closes_its_broker_is_acked_and_with_a_drain_so_are_the_others(
+    store: str, drain: bool, tmp_path: object
+) -> None:
+    broker = AsyncBroker(store.format(tmp_path))
+    queue = await broker.queue("q")
+    acked: list[str] = []
+    both, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handle(message: Message) -> None:
+        if message.text == "long":
+            both.set()
+            await go_on.wait()
+        else:
+            await both.wait()
+            await broker.close(drain)
+            with pytest.raises(QueueClosed):
+                await broker.push("q", "more")
+            await asyncio.sleep(0.01)  # the others are cancelled meanwhile, and this one is not
+            go_on.set()
+        acked.append(message.text)
+
+    await queue.push_many(["long", "close"])
+    pool = await broker.workers("q", handle, concurrency=2).start()
+    await until(go_on)
+    await asyncio.wait(broker._behind, timeout=PATIENCE)
+    assert acked == (["close", "long"] if drain else ["close"])
+    assert all(task.done() for task in pool._tasks)
+    assert broker.threads.state == "closed"
+    if store == "memory://":
+        assert counts(queue.threads)["acked"] == len(acked)
+    else:
+        with Broker(store.format(tmp_path)) as again:
+            assert counts(again.queue("q"))["acked"] == len(acked)
+
+
+async def test_what_a_handler_closes_is_closed_though_nobody_else_closes_it() -> None:
+    broker = AsyncBroker()
+
+    async def handle(message: Message) -> None:
+        await broker.close()
+        assert broker.threads.state == "draining"  # it has not ended yet
+
+    await broker.push("q", "a")
+    await broker.workers("q", handle, concurrency=1).start()
+    while broker.threads.state != "closed":
+        await asyncio.sleep(0.001)
+    assert broker.threads.stats().queues["q"].acked == 1
+
+
+async def test_handlers_of_two_pools_may_close_at_once() -> None:
+    broker = AsyncBroker()
+    both: list[str] = []
+
+    async def handle(message: Message) -> None:
+        both.append(message.text)
+        while len(both) < 2:
+            await asyncio.sleep(0)
+        await broker.close()
+
+    for name in "ab":
+        await broker.push(name, name)
+        await broker.workers(name, handle, concurrency=2).start()
+    while len(both) < 2:
+        await asyncio.sleep(0)
+    await asyncio.wait_for(broker.close(), PATIENCE)
+    assert [queue.acked for queue in broker.threads.stats().queues.values()] == [1, 1]
+
+
 async def test_closing_goes_on_until_the_queues_are_empty_or_the_time_is_over() -> None:
     broker = AsyncBroker()
     quick, slow = await broker.queue("quick"), await broker.queue("slow")

@@ -40,6 +40,10 @@ def _itself(broker: Broker) -> Broker:
     return broker
 
 
+def _left(until: float) -> float | None:
+    return None if until == inf else max(0.0, until - time.monotonic())
+
+
 class AsyncBroker:
     """Queues to work off, topics to listen to, for the coroutines of any number of event loops.
 
@@ -67,6 +71,7 @@ class AsyncBroker:
         self._desk = Desk(_CONNECTIONS if remote else 1)
         self._queues: dict[str, AsyncQueue] = {}
         self._pools: list[AsyncWorkerPool] = []
+        self._behind: list[asyncio.Task[None]] = []  # a loop keeps no task from being collected
         self._lock = threading.Lock()
         self._closed = False
 
@@ -237,23 +242,33 @@ class AsyncBroker:
 
         With `drain`, the pools go on until their queues are empty (those of a shared broker finish the handlers that
         run) or `timeout` seconds are over (None: no limit); what still runs then, or at once without `drain`, is
-        cancelled and its message released. A handler that closes its own broker does not wait for itself.
+        cancelled and its message released. A handler that closes its own broker does not wait for itself: that handler
+        and, with `drain`, the others finish behind it, and a task closes the rest; who closes from outside awaits that.
         """
         timeout = check_timeout(timeout)
         until = inf if timeout is None else time.monotonic() + timeout
         if self._closed:
             return
+        mine = next((pool for pool in self._pools if pool.current), None)
         if not self._shares and self._broker is not None:
-            await self._call(Broker.refuse)
-            pools = self._pools if drain and not any(pool.current for pool in self._pools) else []
+            with suppress(QueueClosed):  # another call closes at the same time, and has closed the desk
+                await self._call(Broker.refuse)
+            pools = self._pools if drain and mine is None else []
             while time.monotonic() < until and any([await pool.busy() for pool in pools]):
                 await asyncio.sleep(_LOOK)
+        if mine is None:
+            await self._finish(drain, until)
+        else:
+            await mine.stop(drain)
+            self._behind.append(asyncio.create_task(self._finish(drain, until, mine)))
+
+    async def _finish(self, drain: bool, until: float, mine: AsyncWorkerPool | None = None) -> None:
+        """Stop the pools and close the rest; `mine` has stopped but for a handler that may use what time is left."""
         for pool in self._pools:
-            await pool.stop(drain, None if until == inf else max(0.0, until - time.monotonic()))
+            await pool.stop(drain or pool is mine, _left(until))
         await asyncio.to_thread(self._desk.close)
         if not self._shares and self._broker is not None:
-            left = None if until == inf else max(0.0, until - time.monotonic())
-            await asyncio.to_thread(self._broker.close, drain, left)
+            await asyncio.to_thread(self._broker.close, drain, _left(until))
         self._closed = True
 
     async def __aenter__(self) -> "AsyncBroker":
