@@ -224,7 +224,7 @@ def test_an_alarm_that_fails_does_not_keep_the_others_from_ringing(caplog: pytes
 
     broken, bell = Broken(), Bell(clock, rings)
     now = clock.monotonic()
-    clock.alarm(broken.ring).set(now)
-    bell.alarm.set(now + 0.01)
+    clock.alarm(broken.ring).set(now + 0.02)
+    bell.alarm.set(now + 0.03)
     assert bell.rang.wait(PATIENCE)
     assert "its own fault" in caplog.text
