@@ -18,8 +18,8 @@ STYLE = """
 .reveal .slides section { text-align: left; }
 .reveal h1, .reveal h2 { text-transform: none; }
 .reveal .slides { font-family: "DejaVu Sans", Helvetica, Arial, sans-serif; font-size: 24px; }
-.reveal img { display: block; margin: 0.3em auto !important; max-width: 96% !important; max-height: 480px !important; }
-.reveal .jp-RenderedMarkdown img { max-height: 380px !important; }
+.reveal img { display: block; margin: 0.3em auto !important; max-width: 96% !important; max-height: 640px !important; }
+.jp-Cell:has(.jp-OutputArea-output img) .jp-Cell-inputWrapper { display: none; }
 .jp-InputPrompt, .jp-OutputPrompt { display: none; }
 .jp-RenderedHTMLCommon { font-size: 24px; }
 :root { --jp-code-font-size: 15px; --jp-code-line-height: 1.25; }

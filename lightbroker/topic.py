@@ -160,10 +160,7 @@ class Topics:
             self._changed()
 
     def publish(self, topic: str, body: object, headers: Mapping[str, str] | None) -> int:
-        """Offer one message to every match; how many took it. The header `topic` names where it was published.
-
-        A bound queue whose store cannot be used keeps nothing from the others; StoreError is raised when all have it.
-        """
+        """Offer one message to every match; how many took it. If a bound queue fails, it raises when all have it."""
         message, copies, buffers, queues, trouble = self.address(topic, body, headers)
         copies += offer(message, buffers)
         for queue in queues:
@@ -181,7 +178,8 @@ class Topics:
     ) -> tuple[Message, int, Sequence[MemoryQueue], Sequence[Queue], StoreError | None]:
         """The message to publish and who is to get it: how many have it already, the buffers and the queues to go.
 
-        Last comes the error to raise in the end, for a queue that could not be opened.
+        Its header `topic` names where it was published. Last comes the error to raise in the end, for a queue that
+        could not be opened.
         """
         data = encode(body)
         try:

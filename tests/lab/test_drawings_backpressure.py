@@ -59,7 +59,7 @@ def test_the_policies_say_who_loses_and_who_is_late(policies: Any, expected: str
         (
             [[1, 1, 0.5, 0.5], [10_000, 10_000, 0.5, 0.0]],
             [[10, 11.2, 0.55]],
-            "With 10,000 places instead of 1 a message takes 10 s instead of 1 ms, and 50% are lost instead of 50%",
+            "With 10,000 places instead of 1 a message takes 10 s instead of 1 ms, and as many are lost: 50%",
         ),
         ([[1, 1, 0.5, 0.5], [10, 10, 0.25, 0.5]], [], "takes 10 ms instead of 1 ms, and 25% are lost instead of 50%"),
     ],

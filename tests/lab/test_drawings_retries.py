@@ -30,8 +30,8 @@ def test_the_storm_says_who_is_answered(runs: Any, expected: str) -> None:
 @pytest.mark.parametrize(
     ("acked", "dead", "worst", "expected"),
     [
-        ([80_000, 16_000, 3_968], 32, 3_920, "0.032 % end dead if failures are independent, 20 % in outages"),
-        ([100_000, 0, 0], 0, 20_000, "0 % end dead if failures are independent, 100 % in outages"),
+        ([80_000, 16_000, 3_968], 32, 3_920, "0.032% end dead if failures are independent, 20% in outages"),
+        ([100_000, 0, 0], 0, 20_000, "0% end dead if failures are independent, 100% in outages"),
     ],
 )
 def test_the_attempts_say_how_many_end_dead(acked: Any, dead: int, worst: int, expected: str) -> None:

@@ -46,7 +46,8 @@ def unbounded(scene: Scene) -> Figure:
         "without a bound": (data["unbounded"], RED),
         f"{short(data['capacity'])} places": (data["bounded"], BLUE),
     }
-    (until, depth, grown), kept = data["unbounded"][-1], max(mb for *_, mb in data["bounded"])
+    until, depth, grown = max(data["unbounded"], key=lambda sample: sample[1])
+    kept = max(mb for *_, mb in data["bounded"])
     title = (
         f"Without a bound {depth:,} messages and {grown:.0f} MB wait after {until:.1f} s; "
         f"with {short(data['capacity'])} places it is never more than {kept:.1f} MB"
@@ -133,11 +134,11 @@ def _places(axes: Axes, course: Sequence[Sequence[float]]) -> None:
         middle = (at[values.index(highest)] + at[len(values) - 1 - values[::-1].index(highest)]) / 2
         text = axes.annotate(
             name,
-            (0.0 if alone else middle, highest / 2 if inside else highest),
+            (0.0 if alone else middle, 0.28 * highest if inside else highest),
             xytext=(2 if alone else 0, 0 if inside else 3),
             textcoords="offset points",
             color=colour,
-            fontsize=9.5,
+            fontsize=9,
             fontweight="bold",
             ha="left" if alone else "center",
             va="center" if inside else "bottom",
@@ -174,8 +175,10 @@ def buffer_size(scene: Scene) -> Figure:
     (few, short_wait, lost_few, _), (many, long_wait, lost_many, _) = rows[0], rows[-1]
     title = (
         f"With {many:,} places instead of {few:,} a message takes {duration(long_wait * 1e3)} instead of "
-        f"{duration(short_wait * 1e3)}, and {lost_many:.0%} are lost instead of {lost_few:.0%}"
+        f"{duration(short_wait * 1e3)}, and "
     )
+    alike = f"as many are lost: {lost_many:.0%}"
+    title += alike if lost_many == lost_few else f"{lost_many:.0%} are lost instead of {lost_few:.0%}"
     note = f"lines: {_SIMULATED}, once it is full, at twice the load; crosses: real threads, which sleep 1 ms and a bit"
     figure, (upper, lower) = frame(title, caption(scene.machine, note), rows=2, height=6.4)
     places = [row[0] for row in rows]

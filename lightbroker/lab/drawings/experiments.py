@@ -146,7 +146,7 @@ def omission(found: Results) -> Figure:
         f"The same server, the same pauses: p99 is {duration(open_.value or 0)} from the planned time, "
         f"{duration(closed.value or 0)} if the client waits for its answers"
     )
-    note = f"theory for the open loop: {duration(theory)}; the median of {found.repetitions} runs"
+    note = f"theory for the open loop: {duration(theory)}; of {found.repetitions} runs the one with the median p99"
     ladders = {"open loop": _ladder(open_), "closed loop": _ladder(closed)}
     return percentiles(ladders, title, caption(found.machine, note))
 
@@ -162,7 +162,7 @@ def pauses(found: Results) -> Figure:
         f"A server that pauses {duration(pause)} in every {duration(period)} makes {late:.0%} of its messages wait "
         f"for more than {duration(long)}"
     )
-    note = "open loop, 1,000 messages/s from the planned time"
+    note = "open loop, 1,000 messages/s, latency from the planned time"
     return heat_map(curves["heat_s"], curves["heat_us"], curves["heat"], title, caption(found.machine, note))
 
 
@@ -174,9 +174,9 @@ def arrivals(found: Results) -> Figure:
     rate = next(run.config.rate for run in found.runs)
     title = (
         f"At the same {rate:,.0f} messages/s the p99 of constant arrivals is {duration(runs['constant'].value or 0)}, "
-        f"of the shape {worst} {duration(runs[worst].value or 0)}"
+        f"of {worst} arrivals {duration(runs[worst].value or 0)}"
     )
-    note = f"open loop, 100 consumers, the median of {found.repetitions} runs"
+    note = f"open loop, 100 consumers, of {found.repetitions} runs the one with the median p99"
     ladders = {shape: _ladder(run) for shape, run in runs.items()}
     return percentiles(ladders, title, caption(found.machine, note), _PROMISE_US)
 
@@ -192,7 +192,7 @@ def neighbour(found: Results) -> Figure:
         f"{best}: {duration(runs[best].value or 0)}"
     )
     late = sum(run.invalid is not None for run in runs.values())
-    note = f"open loop, 1,000 messages/s, the median of {found.repetitions} runs"
+    note = f"open loop, 1,000 messages/s, of {found.repetitions} runs the one with the median p99"
     if late:
         note += f"; {late} of {len(runs)} could not keep the plan"
     ladders = {name: _ladder(run) for name, run in sorted(runs.items())}

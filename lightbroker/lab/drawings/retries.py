@@ -57,7 +57,7 @@ def storm(scene: Scene) -> Figure:
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
         zorder=4,
     )
-    panels[-1].set_xlabel("seconds; the outage is grey")
+    panels[-1].set_xlabel("seconds; the outage is grey, and orange is more than it can serve")
     figure.supylabel(f"calls that arrive in {width * 1e3:g} ms, log scale", fontsize=12, color="#444444")
     return figure
 
@@ -92,7 +92,7 @@ def attempts(scene: Scene) -> Figure:
         f"{_percent(p)} of the calls fail, {len(counts)} attempts: {_percent(dead / messages)} end dead if failures "
         f"are independent, {_percent(share)} {worst['name']}"
     )
-    note = f"manual clock, seeded; n = {short(messages)}"
+    note = f"manual clock, seeded; n = {short(messages)}, in outages {short(min(case['messages'] for case in cases))}"
     figure, (left, right) = frame(title, caption(scene.machine, note), columns=2)
     names = [*(f"acked\nat {at}" for at in range(1, len(counts) + 1)), "dead"]
     found = [*counts, dead]
@@ -166,7 +166,7 @@ def _above(axes: Axes, x: float, y: float, text: str) -> None:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.9995 else f"{100 * share:.3g} %"
+    return f"{100 * share:.2g}%" if share < 0.9995 else f"{100 * share:.3g}%"
 
 
 @styled

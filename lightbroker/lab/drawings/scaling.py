@@ -69,7 +69,7 @@ def hot_partition(scene: Scene) -> Figure:
         axis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("partitions, a worker each, log scale; the mean load stays the same")
-    axes.set_ylabel("wait in the hottest one, p95")
+    axes.set_ylabel("wait in the hottest one, p95, log scale")
     if measured:
         last = max(measured, key=int)
         axes.annotate(

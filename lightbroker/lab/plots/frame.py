@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter
 
 STYLE = Path(__file__).parent.parent / "lightbroker.mplstyle"
@@ -146,8 +147,8 @@ def promise_line(axes: Axes, level: float, text: str) -> None:
         textcoords="offset points",
         color=FAINT,
         fontsize=11,
-        zorder=4,  # above the lines of the data, which it may meet
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8},
+        zorder=4,  # above the lines of the data, which it may meet and must not hide
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
     )
 
 

@@ -57,7 +57,7 @@ def percentiles(ladders: Mapping[str, Ladder], title: str, caption: str, promise
         axes.plot([last, last + 0.25], [ladder.latencies[-2], maximum], ":", color=colour, linewidth=1.4)
         axes.plot(last + 0.25, maximum, "o", markerfacecolor="white", color=colour)
         text = f"{name}\nmax {duration(maximum)}" + ("" if alike else f", n = {ladder.samples:,}")
-        labels.append(Label(last + 0.25, ladder.latencies[-2], text, colour))
+        labels.append(Label(last + 0.25, maximum, text, colour))
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.06)

@@ -67,7 +67,7 @@ def timeline(lives: Mapping[str, Sequence[Transition]], title: str, caption: str
 
 
 def _cross(axes: Axes, step: Transition, at: float) -> None:
-    """The line from lane to lane, and above its end what moved the message; an end outside the lanes is a mark."""
+    """The line from lane to lane, and at its end what moved the message; an end outside the lanes is a mark."""
     came = _LANES.index(step.source) if step.source in _LANES else None
     went = _LANES.index(step.target) if step.target in _LANES else None
     text = step.cause
@@ -82,7 +82,9 @@ def _cross(axes: Axes, step: Transition, at: float) -> None:
         return
     if came is not None:
         axes.plot([at, at], [came, went], color=GREY, linewidth=1.2, zorder=2)
-    axes.annotate(text, (at, went), xytext=(3, 8), textcoords="offset points", fontsize=10.5, color=GREY)
+    # Below the bars from which it can only go up.
+    above, side = (-7, "top") if step.target in ("DELAYED", "DEAD") else (8, "baseline")
+    axes.annotate(text, (at, went), xytext=(3, above), textcoords="offset points", va=side, fontsize=10.5, color=GREY)
 
 
 @styled
