@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -284,20 +285,20 @@ class Broker:
             return
         self.refuse()
         pools = list(self._pools)
-        own = any(pool.current for pool in pools)
-        while drain and not own and any(pool.busy for pool in pools) and (until is None or time.monotonic() < until):
+        mine = next((pool for pool in pools if pool.current), None)
+        if drain and mine is not None:
+            mine.stop()  # which does not wait for its caller
+            end = partial(self._end, pools, drain, until)
+            threading.Thread(target=end, name="lightbroker-close", daemon=True).start()
+            return
+        while drain and any(pool.busy for pool in pools) and (until is None or time.monotonic() < until):
             time.sleep(0.005)
+        self._end(pools, drain, until)
+
+    def _end(self, pools: Sequence[WorkerPool], drain: bool, until: float | None) -> None:
+        """Stop the pools and close the rest."""
         for pool in pools:
             pool.stop(drain, None if until is None else max(0.0, until - time.monotonic()))
-        if drain and own:
-            threading.Thread(target=self._end, args=(pools, until), name="lightbroker-close", daemon=True).start()
-        else:
-            self._end([], until)
-
-    def _end(self, pools: Sequence[WorkerPool], until: float | None) -> None:
-        """Close what is left when the handlers of `pools` have finished, or `until` is over."""
-        for pool in pools:
-            pool.stop(True, None if until is None else max(0.0, until - time.monotonic()))
         self._topics.close()
         queues = list(self._queues.values())
         for queue in queues:

@@ -329,6 +329,20 @@ def test_the_handlers_that_run_when_one_closes_the_broker_are_acked(
             assert counts(again.queue("q")) == {"ready": 1, "acked": 2, "accepted": 3}
 
 
+def test_handlers_of_two_pools_may_close_at_once(make_broker: Callable[..., Broker]) -> None:
+    broker, both = make_broker(), threading.Barrier(2)
+
+    def handle(message: Message) -> None:
+        both.wait(PATIENCE)
+        broker.close()
+
+    for name in "ab":
+        broker.push(name, name)
+        broker.workers(name, handle, workers=2)
+    wait_until(lambda: broker.state == "closed")
+    assert [queue.stats().acked for queue in broker.queues.values()] == [1, 1]
+
+
 @pytest.mark.parametrize("drain", [True, False])
 def test_a_store_that_is_away_keeps_no_broker_from_closing(monkeypatch: pytest.MonkeyPatch, drain: bool) -> None:
     def fail(*_: object) -> NoReturn:
