@@ -15,7 +15,7 @@ from lightbroker.queue import Queue, check_timeout
 
 log = logging.getLogger(__name__)
 
-AGAIN = 1.0  #: seconds until a worker tries again whose store could not be used
+AGAIN = 1.0  #: seconds until a worker tries again that could not use its store
 _POLL = 0.2  # seconds after which an idle worker looks whether it shall stop
 
 

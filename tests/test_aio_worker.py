@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -60,6 +60,17 @@ class Stop(BaseException):
     """What is no `Exception`, as some libraries raise to end what runs."""
 
 
+def raising(error: BaseException, done: asyncio.Event) -> Callable[[Message], Awaitable[None]]:
+    """A handler that raises on "bad", and sets the event on anything else."""
+
+    async def handle(message: Message) -> None:
+        if message.text == "bad":
+            raise error
+        done.set()
+
+    return handle
+
+
 @pytest.mark.parametrize("error", [SystemExit(1), Stop(), asyncio.CancelledError()], ids=repr)
 async def test_a_handler_cannot_end_its_worker(error: BaseException) -> None:
     if isinstance(error, asyncio.CancelledError) and not hasattr(asyncio.Task, "cancelling"):
@@ -67,14 +78,8 @@ async def test_a_handler_cannot_end_its_worker(error: BaseException) -> None:
     async with AsyncBroker() as broker:
         queue = await broker.queue("q", retry=Retry(max_attempts=1))
         done = asyncio.Event()
-
-        async def handle(message: Message) -> None:
-            if message.text == "bad":
-                raise error
-            done.set()
-
         await queue.push_many(["bad", "good"])
-        async with broker.workers("q", handle, concurrency=1):
+        async with broker.workers("q", raising(error, done), concurrency=1):
             await until(done)
         assert counts(queue.threads) == {"accepted": 2, "dead": 1, "acked": 1}
 
@@ -95,18 +100,12 @@ async def test_no_error_in_settling_ends_a_worker_and_the_message_comes_again(
         return nack(self, failure)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(AsyncDelivery, "nack", nack)
-    monkeypatch.setattr("lightbroker.aio.worker._AGAIN", 0.0)
+    monkeypatch.setattr("lightbroker.aio.worker.AGAIN", 0.0)
     async with AsyncBroker(clock=clock) as broker:
         queue = await broker.queue("q", lease=30.0, retry=Retry(max_attempts=2, base=0.0))
         done = asyncio.Event()
-
-        async def handle(message: Message) -> None:
-            if message.text == "bad":
-                raise ValueError
-            done.set()
-
         await queue.push_many(["bad", "good"])
-        async with broker.workers("q", handle, concurrency=1):
+        async with broker.workers("q", raising(ValueError(), done), concurrency=1):
             await until(done)
             assert counts(queue.threads) == {"accepted": 2, "acked": 1, "leased": 1}
             clock.advance(30.0)
@@ -118,20 +117,14 @@ async def test_a_log_that_fails_ends_no_worker(monkeypatch: pytest.MonkeyPatch) 
     def fail(*_: object, **__: object) -> None:
         raise OSError("no space left for the log")
 
-    monkeypatch.setattr("lightbroker.aio.worker._AGAIN", 0.0)
+    monkeypatch.setattr("lightbroker.aio.worker.AGAIN", 0.0)
     monkeypatch.setattr("lightbroker.aio.worker.tell_failure", fail)
     monkeypatch.setattr("lightbroker.aio.worker.log.warning", fail)
     async with AsyncBroker() as broker:
         queue = await broker.queue("q")
         done = asyncio.Event()
-
-        async def handle(message: Message) -> None:
-            if message.text == "bad":
-                raise ValueError
-            done.set()
-
         await queue.push_many(["bad", "good"])
-        async with broker.workers("q", handle, concurrency=1):
+        async with broker.workers("q", raising(ValueError(), done), concurrency=1):
             await until(done)
 
 

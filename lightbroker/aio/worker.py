@@ -13,11 +13,9 @@ from lightbroker.errors import BrokerError, LeaseLost, QueueClosed, check_count
 from lightbroker.histogram import Tally
 from lightbroker.message import Message
 from lightbroker.queue import check_timeout
-from lightbroker.worker import tell_failure, tell_late
+from lightbroker.worker import AGAIN, tell_failure, tell_late
 
 log = logging.getLogger(__name__)
-
-_AGAIN = 1.0  # seconds until a worker tries again that could not pull or settle
 
 
 def check_workers(handler: object, concurrency: object) -> None:
@@ -152,7 +150,7 @@ class AsyncWorkerPool:
                         raise
                     with suppress(Exception):  # perhaps it is the log that fails
                         log.warning("queue %s: a worker failed and tries again", self.queue.name, exc_info=True)
-                    await asyncio.sleep(_AGAIN)
+                    await asyncio.sleep(AGAIN)
                 await asyncio.sleep(0)  # neither the pull nor the handler need have let others run
 
     async def _serve(self, worker: int, waits: Tally, handlings: Tally) -> None:

@@ -134,7 +134,7 @@ class RedisLink:
             connection = self.dial(tag)
             try:
                 if self.identify(connection) != server:
-                    self._hang_up()
+                    hang_up(self._idle)
                     return True
             finally:
                 connection.disconnect()
@@ -190,11 +190,11 @@ class RedisLink:
         except BaseException as error:  # also an interrupt: what comes next on this connection belongs to nobody
             connection.disconnect()
             if isinstance(error, BROKEN):
-                self._hang_up()  # the others lead to the same server
+                hang_up(self._idle)  # the others lead to the same server
             raise
         self._idle.append(connection)
         if any(map(demoted, answers)):
-            self._hang_up()
+            hang_up(self._idle)
         for answer in answers:
             if isinstance(answer, exceptions.ResponseError):
                 raise answer
@@ -267,19 +267,19 @@ class RedisLink:
         """The error to raise for one of redis-py's."""
         return explain(self._address, error)
 
-    def _hang_up(self) -> None:
-        while self._idle:
-            try:
-                self._idle.pop().disconnect()
-            except IndexError:  # another thread was faster
-                return
-
     def close(self) -> None:
         """Give up the connections; who is still trying gives up too."""
         self._closing.set()
-        self._hang_up()
+        hang_up(self._idle)
         if self._cluster is not None:
             self._cluster.close()
+
+
+def hang_up(idle: deque[Wire]) -> None:
+    """Close the connections that nobody uses."""
+    with suppress(IndexError):  # there are no more, or other threads have taken them
+        while True:
+            idle.pop().disconnect()
 
 
 def pauses() -> Iterator[float]:

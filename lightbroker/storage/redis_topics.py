@@ -19,7 +19,6 @@ import secrets
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -31,7 +30,7 @@ from lightbroker.message import Message
 from lightbroker.policy import QueueOptions
 from lightbroker.storage.base import Reached
 from lightbroker.storage.redis_inbox import Inbox
-from lightbroker.storage.redis_link import RedisLink, Wire
+from lightbroker.storage.redis_link import RedisLink, Wire, hang_up
 from lightbroker.storage.redis_routes import Routes, bound, listening, read_group
 from lightbroker.storage.redis_trouble import TROUBLE, demoted
 
@@ -115,7 +114,7 @@ class RedisRelay:
 
     def close(self) -> None:
         self._inbox.close()
-        self._hang_up()
+        hang_up(self._idle)
 
     def _take(self, data: bytes) -> None:
         """Deal with what another process, or another thread of this one, has published."""
@@ -162,7 +161,7 @@ class RedisRelay:
             except BaseException as error:
                 wire.disconnect()
                 if demoted(error):
-                    self._hang_up()
+                    hang_up(self._idle)
                 if once and isinstance(error, TROUBLE):
                     raise self._link.explain(error) from error
                 raise
@@ -179,11 +178,6 @@ class RedisRelay:
         except exceptions.NoScriptError:
             wire.send_command("EVAL", script.text, *arguments)
             return wire.read_response()
-
-    def _hang_up(self) -> None:
-        with suppress(IndexError):  # there are no more
-            while True:
-                self._idle.pop().disconnect()
 
     def _wire(self) -> Wire:
         """A connection that Redis has not closed meanwhile."""
