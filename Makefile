@@ -32,7 +32,7 @@ bench-storage: .venv/ready  ## the stores beside their peers, about 8 minutes
 	$(BIN)/lightbroker bench --storage --out figures/data/storage.json
 
 experiments: .venv/ready  ## measure what the notebooks show, about 35 minutes; goes on where it was interrupted
-	$(BIN)/python -m lightbroker.lab.campaign
+	$(BIN)/python -m lightbroker.lab.bench.campaign
 	$(BIN)/python -m lightbroker.lab.figures
 
 figures: .venv/ready  ## draw every figure from figures/data, without measuring

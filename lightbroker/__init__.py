@@ -1,40 +1,27 @@
-"""LightBroker: a message broker small enough to read in an afternoon, fast and safe enough to embed.
+"""A message broker to embed: queues, publish/subscribe and worker pools, for threads and coroutines alike.
 
-Each line imports only from lines above it:
+    broker = Broker()                                   in memory; or "sqlite:///path.db", "redis://host:6379/0"
+    queue = broker.queue("blocks", capacity=1000)       declare a queue, with what it does when it is full
+    broker.push("blocks", {"number": 1})                accept a message: bytes, text, or anything JSON can hold
+    with broker.pull("blocks") as message: ...          lease one; acked at the end, retried after an exception
+    with broker.workers("blocks", handle): ...          threads that call handle(message) for each
+    broker.dlq("blocks").redrive()                      what failed for good, delivered again
+    broker.publish("chain.heads", body)                 a copy for each subscriber of a matching topic
+    broker.subscribe("chain.*")                         a bounded buffer of what is published
+    broker.bind("chain.*", "blocks")                    a topic that feeds a queue
+    broker.stats()  broker.trace(id)  broker.check()    numbers, one message's life, the conservation law
+    Broker(clock=ManualClock())                         time that moves when a test says so
 
-    errors.py clock.py message.py          nouns: what can go wrong, time, what a user holds
-    pattern.py policy.py                   which topics match; overflow, retry, options: decisions without I/O
-    storage/base.py outcome.py             the contract of a store, one atomic transition per method; shared answers
-    storage/steps.py slow.py memory.py     the store in memory: atomic steps, slow paths, hot path
-    storage/sqlite_connection.py _file     opening a file safely; transactions that threads share
-    storage/sqlite_counts.py _rows         the counts and rows of a queue in it
-    storage/sqlite_transitions.py _wait    what becomes of a message; waiting across processes
-    storage/sqlite.py                      the store in an SQLite file
-    storage/lua/ redis_scripts.py          the transitions as scripts that Redis runs; what is sent to run them
-    storage/redis_records.py _commands     how things look in Redis; what is asked of a queue, and the answers: no I/O
-    storage/redis_url.py _trouble _link    where it is; what goes wrong; connections that are replaced
-    storage/redis_wait.py _runs _queue     waiting across processes; the methods of a queue
-    storage/redis_routes.py _inbox _topics topics that cross processes: who listens, hearing, publishing
-    storage/redis.py                       the store in Redis
-    histogram.py                           what threads count without a lock
-    queue.py                               the verbs, in the order of a message's life
-    topic.py shared_topic.py               publish/subscribe on bounded buffers, in a process and across processes
-    worker.py                              the worker pool
-    broker.py                              named queues and topics over one store
-    aio/                                   the same for coroutines, over the same stores
-    process.py metrics.py health.py        its numbers for Prometheus; is it well?
-    http.py listener.py site.py server.py  GET /metrics, /health and a live page
-    watcher/                               chain heads -> queue "blocks"
-    demo.py terminal.py                    the block pipeline on a recorded chain, and its report
-    cli/ __main__.py                       the command line
-    lab/                                   the bench and the instruments of the notebooks; the core never imports it
+`lightbroker.aio.AsyncBroker` has the same names for coroutines, `lightbroker.server.MetricsServer` shows a broker to
+Prometheus, and `lightbroker.watcher` follows a blockchain into a queue.
 """
 
 import logging
 
-from lightbroker.broker import Broker
-from lightbroker.clock import ManualClock, SystemClock
-from lightbroker.errors import (
+from lightbroker import stores  # noqa: F401 - registers the schemes of URLs
+from lightbroker.core.broker import Broker
+from lightbroker.core.clock import ManualClock, SystemClock
+from lightbroker.core.errors import (
     BrokerError,
     InvariantError,
     LeaseLost,
@@ -43,13 +30,25 @@ from lightbroker.errors import (
     QueueFull,
     StoreError,
 )
-from lightbroker.message import DeadLetter, Delivery, Message
-from lightbroker.policy import Overflow, Retry
-from lightbroker.queue import Queue
-from lightbroker.topic import Subscription
-from lightbroker.worker import WorkerPool
+from lightbroker.core.message import DeadLetter, Delivery, Message
+from lightbroker.core.policy import Overflow, Retry
+from lightbroker.core.queue import Queue
+from lightbroker.core.topic.topics import Subscription
+from lightbroker.core.worker import WorkerPool
 
-__version__ = "1.0.0"
+__version__ = "2.0.0.dev0"
+
+# The layout, from the inside out. Each line imports only from itself and from the lines above it; the folders say the
+# same of their modules in their own docstrings. tests/test_layers.py reads both.
+_LAYOUT = """
+    core            READ THIS FIRST: the broker, its queues, topics and workers, in memory; standard library only
+    stores          optional: stores that outlive the process, SQLite and Redis; the registry of their URLs
+    aio             optional: the same broker for coroutines
+    server          optional: metrics, health, a live page over HTTP
+    watcher         optional: chain heads -> queue "blocks", and the demo
+    cli __main__    optional: the command line
+    lab             the laboratory: instruments, benches, peers, theory and figures of the notebooks
+"""
 
 __all__ = [
     "Broker",

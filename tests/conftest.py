@@ -11,7 +11,7 @@ import pytest
 
 from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry
 from tests import redis_server
-from tests.adversary.total_queue import switching_every
+from tests.adversary.models.total_queue import switching_every
 from tests.nodes import running_anvil
 from tests.support import PATIENCE, Unavailable, miss
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import lightbroker
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -29,15 +29,8 @@ def test_the_example_for_coroutines_runs() -> None:
 def test_the_wheel_of_the_readme_is_the_one_that_make_dist_makes() -> None:
     named = re.findall(r"dist/lightbroker-(.+?)-py3-none-any\.whl", README)
     assert set(named) == {lightbroker.__version__}
-    (released,) = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[:1]
-    assert released == lightbroker.__version__
 
 
-def test_every_module_is_in_the_file_map() -> None:
-    table = README[README.index("## Where is what") : README.index("## How fast")]
-    for path in (ROOT / "lightbroker").rglob("*.py"):
-        inside = path.relative_to(ROOT / "lightbroker")
-        folders = ("aio", "cli", "lab", "watcher")
-        named = f"{inside.parts[0]}/" in table if inside.parts[0] in folders else inside.name in table
-        named = named or inside.name.startswith(("sqlite", "redis")) or inside.name == "__init__.py"
-        assert named, f"{inside} is not in the map"
+def test_the_changelog_begins_with_this_version() -> None:
+    (newest,) = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[:1]
+    assert newest == ("[Unreleased]" if "dev" in lightbroker.__version__ else lightbroker.__version__)

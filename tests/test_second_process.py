@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from lightbroker import Broker
-from tests.stores import STORES, fresh_url
+from tests.contract.stores import STORES, fresh_url
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = 50
 PATIENCE = 60.0  # seconds

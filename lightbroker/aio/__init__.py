@@ -9,12 +9,13 @@
 
 One broker serves threads and any number of event loops at once. Each line imports only from lines above it:
 
-    waiting.py                  waiting without a thread: the twin of storage/waiting.py
-    delivery.py                 the verbs of a delivery, to be awaited
-    stores.py threaded.py       a store's own transitions, made where they cannot block the loop
-    pull.py queue.py topic.py   the twins of queue.py and topic.py
-    worker.py                   a pool of coroutines
-    broker.py                   the front over a `Broker`
+    waiting delivery    waiting without a thread, the twin of core.waiting; the verbs of a delivery, to be awaited
+    stores              what a queue of coroutines asks of a store
+    pull                waiting for a message, as an awaitable and as a context
+    queue               the twin of core.queue
+    direct threaded     a store's own transitions, made where they cannot block the loop
+    topic worker        subscriptions; a pool of coroutines
+    broker              the front over a `Broker`
 """
 
 from lightbroker.aio.broker import AsyncBroker

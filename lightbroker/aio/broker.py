@@ -17,16 +17,17 @@ from lightbroker.aio.stores import DirectStore
 from lightbroker.aio.threaded import Desk, ThreadedStore
 from lightbroker.aio.topic import AsyncSubscription, offer
 from lightbroker.aio.worker import AsyncWorkerPool
-from lightbroker.broker import Broker, BrokerStats
-from lightbroker.clock import Clock
-from lightbroker.errors import QueueClosed, QueueFull, StoreError
-from lightbroker.message import Message, Transition
-from lightbroker.policy import Overflow, QueueOptions, Retry
-from lightbroker.queue import Queue, check_push, check_timeout
-from lightbroker.shared_topic import SharedTopics
-from lightbroker.storage import memory
-from lightbroker.storage.base import SharedStore, Store, Waitable
-from lightbroker.storage.memory import MemoryQueue, MemoryStore
+from lightbroker.core.broker import Broker, BrokerStats
+from lightbroker.core.clock import Clock
+from lightbroker.core.errors import QueueClosed, QueueFull, StoreError
+from lightbroker.core.memory import queue as memory
+from lightbroker.core.memory.queue import MemoryQueue
+from lightbroker.core.memory.store import MemoryStore
+from lightbroker.core.message import Message, Transition
+from lightbroker.core.policy import Overflow, QueueOptions, Retry
+from lightbroker.core.queue import Queue, check_push, check_timeout
+from lightbroker.core.store import SharedStore, Store, Waitable
+from lightbroker.core.topic.shared import SharedTopics
 
 P = ParamSpec("P")
 T = TypeVar("T")

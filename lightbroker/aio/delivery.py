@@ -5,8 +5,8 @@ from contextlib import suppress
 from types import coroutine
 from typing import Any, Protocol
 
-from lightbroker.errors import check_number
-from lightbroker.message import MAX_ERROR, Leased, explain
+from lightbroker.core.errors import check_number
+from lightbroker.core.message import MAX_ERROR, Leased, explain
 
 
 @coroutine

@@ -13,10 +13,10 @@ from lightbroker.aio.delivery import DONE, AsyncDelivery
 from lightbroker.aio.pull import AsyncPull, again, settle
 from lightbroker.aio.queue import AsyncQueue
 from lightbroker.aio.stores import DirectStore
-from lightbroker.message import MAX_BODY, NEVER, NO_HEADERS, Message, encode
-from lightbroker.queue import Queue
-from lightbroker.storage.memory import MemoryQueue
-from lightbroker.storage.waiting import rouse
+from lightbroker.core.memory.queue import MemoryQueue
+from lightbroker.core.message import MAX_BODY, NEVER, NO_HEADERS, Message, encode
+from lightbroker.core.queue import Queue
+from lightbroker.core.waiting import rouse
 
 _blank = Message.__new__  # the call of `__init__` would take as long as filling it
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.stores import AsyncStore
-from lightbroker.errors import LeaseLost
-from lightbroker.message import Message
+from lightbroker.core.errors import LeaseLost
+from lightbroker.core.message import Message
 
 
 async def settle(delivery: AsyncDelivery, error: BaseException | None) -> None:

@@ -1,4 +1,4 @@
-"""A queue for coroutines: the verbs of `lightbroker.queue`, to be awaited."""
+"""A queue for coroutines: the verbs of `lightbroker.core.queue`, to be awaited."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from queue import Empty
@@ -7,10 +7,10 @@ from typing import Concatenate, ParamSpec, TypeVar
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.pull import AsyncPull, StorePull
 from lightbroker.aio.stores import AsyncStore
-from lightbroker.errors import check_count, check_each, check_number
-from lightbroker.message import DeadLetter
-from lightbroker.queue import DeadLetterQueue, Queue, check_timeout
-from lightbroker.storage.base import QueueStats
+from lightbroker.core.errors import check_count, check_each, check_number
+from lightbroker.core.message import DeadLetter
+from lightbroker.core.queue import DeadLetterQueue, Queue, check_timeout
+from lightbroker.core.store import QueueStats
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -13,13 +13,13 @@ from typing import ParamSpec, TypeVar
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.waiting import attempt
-from lightbroker.errors import PushError
-from lightbroker.message import Message
-from lightbroker.policy import Overflow
-from lightbroker.queue import Queue
-from lightbroker.storage import outcome
-from lightbroker.storage.base import Waitable
-from lightbroker.storage.memory import MemoryQueue
+from lightbroker.core import outcome
+from lightbroker.core.errors import PushError
+from lightbroker.core.memory.queue import MemoryQueue
+from lightbroker.core.message import Message
+from lightbroker.core.policy import Overflow
+from lightbroker.core.queue import Queue
+from lightbroker.core.store import Waitable
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -17,10 +17,10 @@ from typing import ParamSpec, TypeVar, cast
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.stores import AsyncStore
-from lightbroker.errors import BrokerError, QueueClosed
-from lightbroker.message import Delivery
-from lightbroker.queue import Queue
-from lightbroker.storage.base import Waitable
+from lightbroker.core.errors import BrokerError, QueueClosed
+from lightbroker.core.message import Delivery
+from lightbroker.core.queue import Queue
+from lightbroker.core.store import Waitable
 
 P = ParamSpec("P")
 T = TypeVar("T")

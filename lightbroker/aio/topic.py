@@ -10,12 +10,12 @@ from typing import Any
 
 from lightbroker.aio.threaded import Desk
 from lightbroker.aio.waiting import attempt
-from lightbroker.broker import Broker
-from lightbroker.errors import QueueClosed, QueueEmpty, QueueFull
-from lightbroker.message import Message
-from lightbroker.queue import check_timeout
-from lightbroker.storage.memory import MemoryQueue
-from lightbroker.topic import Subscription, SubscriptionStats
+from lightbroker.core.broker import Broker
+from lightbroker.core.errors import QueueClosed, QueueEmpty, QueueFull
+from lightbroker.core.memory.queue import MemoryQueue
+from lightbroker.core.message import Message
+from lightbroker.core.queue import check_timeout
+from lightbroker.core.topic.topics import Subscription, SubscriptionStats
 
 #: Calls what may block with the broker, and awaits what it returns.
 Call = Callable[[Callable[[Broker], Any]], Awaitable[Any]]

@@ -13,7 +13,7 @@ from contextlib import suppress
 from queue import Empty
 from typing import TypeVar
 
-from lightbroker.storage.waiting import Sleepers, rouse
+from lightbroker.core.waiting import Sleepers, rouse
 
 T = TypeVar("T")
 

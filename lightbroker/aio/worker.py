@@ -1,4 +1,4 @@
-"""A pool of coroutines that pull, run an asynchronous handler and settle; the twin of `lightbroker.worker`."""
+"""A pool of coroutines that pull, run an asynchronous handler and settle; the twin of `lightbroker.core.worker`."""
 
 import asyncio
 import inspect
@@ -9,11 +9,11 @@ from types import TracebackType
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.queue import AsyncQueue
-from lightbroker.errors import BrokerError, LeaseLost, QueueClosed, check_count
-from lightbroker.histogram import Tally
-from lightbroker.message import Message
-from lightbroker.queue import check_timeout
-from lightbroker.worker import AGAIN, tell_failure, tell_late
+from lightbroker.core.errors import BrokerError, LeaseLost, QueueClosed, check_count
+from lightbroker.core.histogram import Tally
+from lightbroker.core.message import Message
+from lightbroker.core.queue import check_timeout
+from lightbroker.core.worker import AGAIN, tell_failure, tell_late
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lightbroker.errors import check_name, check_number
+from lightbroker.core.errors import check_name, check_number
 
 EXIT_CODES = """\
 exit codes: 0 it is done, also when a signal asked it to stop; 1 it failed, or the result is not what it should be;

@@ -2,9 +2,9 @@
 
 import argparse
 
-from lightbroker import demo
 from lightbroker.cli.arguments import Commands, add_command, positive, share, whole
 from lightbroker.cli.signals import Signals
+from lightbroker.watcher import demo
 
 
 def add(commands: Commands) -> None:
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     """Run it; Ctrl-C and SIGTERM end it early, with a report of what was done."""
     from rich.console import Console
 
-    from lightbroker import terminal
+    from lightbroker.cli import terminal
 
     console = Console()
     with Signals() as signals:

@@ -7,9 +7,9 @@ import sys
 from lightbroker.cli.arguments import Commands, Run, add_command, add_json, add_store, queue_name, whole
 from lightbroker.cli.store import opened
 from lightbroker.cli.text import moment, plain, table
-from lightbroker.message import MAX_BODY, DeadLetter
-from lightbroker.site import letter_json
-from lightbroker.storage.base import Excerpt, Inspectable
+from lightbroker.core.message import MAX_BODY, DeadLetter
+from lightbroker.core.store import Excerpt, Inspectable
+from lightbroker.server.site import letter_json
 
 _ERROR_WIDTH = 60  # characters of an error in the list
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import lightbroker
 from lightbroker.cli import demo, dlq, stats, watch
 from lightbroker.cli.arguments import EXIT_CODES
-from lightbroker.errors import BrokerError
+from lightbroker.core.errors import BrokerError
 
 _EXTRAS = {"bench": "lab", "demo": "demo"}  # the others say themselves what they miss
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     if words[:1] == ["bench"]:
-        from lightbroker.lab.bench import main as bench
+        from lightbroker.lab.bench.main import main as bench
 
         return bench(words[1:])
     options = _parser().parse_args(words)

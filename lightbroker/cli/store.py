@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lightbroker.broker import open_store
-from lightbroker.clock import SystemClock
-from lightbroker.errors import StoreError
-from lightbroker.storage.base import QueueStore
+from lightbroker.core.clock import SystemClock
+from lightbroker.core.errors import StoreError
+from lightbroker.core.registry import open_store
+from lightbroker.core.store import QueueStore
 
 
 @contextmanager

@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, urlsplit
 
-from lightbroker.broker import Broker, open_store
 from lightbroker.cli.arguments import Commands, add_command, address, natural, positive, queue_name, whole
 from lightbroker.cli.signals import Signals
-from lightbroker.errors import InvariantError
-from lightbroker.message import Message
-from lightbroker.policy import Overflow
-from lightbroker.storage.base import Store
+from lightbroker.core.broker import Broker
+from lightbroker.core.errors import InvariantError
+from lightbroker.core.message import Message
+from lightbroker.core.policy import Overflow
+from lightbroker.core.registry import open_store
+from lightbroker.core.store import Store
 from lightbroker.watcher import ChainWatcher, Journal
 
 if TYPE_CHECKING:
-    from lightbroker.storage.sqlite import SqliteStore
+    from lightbroker.stores.sqlite.queue import SqliteStore
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
         journal = None if path is None else stack.enter_context(closing(Journal(path, queue)))
         watcher = ChainWatcher(broker, chain.block, queue=options.queue, journal=journal)
         if options.metrics:
-            from lightbroker.server import MetricsServer
+            from lightbroker.server.server import MetricsServer
 
             server = stack.enter_context(MetricsServer(broker, *options.metrics))
             log.info("serving %s", server.url)

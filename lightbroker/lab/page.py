@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 from IPython.display import Image
 
-from lightbroker.lab import machine
-from lightbroker.lab.drawings.drawing import Drawing
-from lightbroker.lab.figures import DRAWINGS
-from lightbroker.lab.plots.frame import save
-from lightbroker.lab.results import Scene
+from lightbroker.lab.figures.catalogue import DRAWINGS
+from lightbroker.lab.figures.plots.drawing import Drawing
+from lightbroker.lab.figures.plots.frame import save
+from lightbroker.lab.measure import machine
+from lightbroker.lab.measure.results import Scene
 
 SCALES = ("full", "quick")
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class Page:
 def _drawing(name: str) -> Drawing:
     drawing = next((each for each in DRAWINGS if each.name == name), None)
     if drawing is None:
-        raise ValueError(f"no drawing is called {name!r}; lightbroker.lab.figures.DRAWINGS lists them")
+        raise ValueError(f"no drawing is called {name!r}; lightbroker.lab.figures.catalogue.DRAWINGS lists them")
     return drawing
 
 

@@ -1,15 +1,15 @@
 """From a chain's announced heads to queue "blocks".
 
-block.py       a block as a message, read from a node's JSON
-watcher.py     ChainWatcher: duplicates dropped, gaps filled, reorganisations emitted
-journal.py     Journal: each block is queued exactly once, across kills of the watcher
-format.py      the file format of recordings
-recording.py   Recording: a recorded chain as a source of heads and blocks
-verify.py      recompute a block's hash, check its parent (needs the extra "chain")
-rpc.py         one WebSocket to a node (needs the extra "live")
-live.py        LiveChain: a node's chain as a source, over as many connections as it takes
-capture.py     record a node's heads; run it with python -m
-scenario.py    record a local chain that misbehaves on purpose; run it with python -m
+    errors block         what can go wrong; a block as a message, read from a node's JSON
+    journal              Journal: each block is queued exactly once, across kills of the watcher
+    watcher              ChainWatcher: duplicates dropped, gaps filled, reorganisations emitted
+    format               the file format of recordings
+    recording            Recording: a recorded chain as a source of heads and blocks
+    verify               recompute a block's hash, check its parent (needs the extra "chain")
+    rpc                  one WebSocket to a node (needs the extra "live")
+    live                 LiveChain: a node's chain as a source, over as many connections as it takes
+    capture scenario     record a node's heads; record a local chain that misbehaves on purpose: python -m
+    demo                 the block pipeline on a recorded chain
 
 A source is whatever calls `ChainWatcher.see(head)` and answers `fetch(hash)`.
 """

@@ -1,6 +1,6 @@
 """What can go wrong between a chain and the queue."""
 
-from lightbroker.errors import BrokerError
+from lightbroker.core.errors import BrokerError
 
 
 class ChainError(BrokerError):

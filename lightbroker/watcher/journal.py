@@ -23,8 +23,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lightbroker.errors import check_count
-from lightbroker.queue import Queue
+from lightbroker.core.errors import check_count
+from lightbroker.core.queue import Queue
 from lightbroker.watcher.block import BlockMessage
 from lightbroker.watcher.errors import JournalError
 

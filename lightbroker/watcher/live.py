@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from lightbroker.errors import QueueClosed, QueueFull, check_number
-from lightbroker.policy import Retry
+from lightbroker.core.errors import QueueClosed, QueueFull, check_number
+from lightbroker.core.policy import Retry
 from lightbroker.watcher.block import BlockMessage, block_hash, block_number
 from lightbroker.watcher.errors import BlockUnavailable, ConnectionLost, InvalidBlock, NodeError
 from lightbroker.watcher.rpc import Node, check_address

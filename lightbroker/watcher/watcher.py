@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lightbroker.broker import Broker
-from lightbroker.errors import check_count
+from lightbroker.core.broker import Broker
+from lightbroker.core.errors import check_count
 from lightbroker.watcher.block import BlockMessage, block_hash
 from lightbroker.watcher.errors import BlockUnavailable, GapTooLong, InvalidBlock, ReorgTooDeep
 from lightbroker.watcher.journal import Journal

@@ -21,15 +21,23 @@ from tests.adversary import mutation_aio, mutation_hot, mutation_rest, mutation_
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("lightbroker", "tests", "pyproject.toml", "README.md")
-QUICK = ("tests/storage/contract", "tests/test_queue.py", "tests/test_clock.py", "tests/test_topic.py")
+QUICK = ("tests/contract", "tests/core/test_queue.py", "tests/core/test_clock.py", "tests/core/test_topic.py")
 FULL = (
     *QUICK,
-    *("tests/test_broker.py", "tests/test_worker.py", "tests/adversary/test_interrupt_points.py"),
-    *("tests/adversary/test_schedule.py", "tests/adversary/test_interrupt.py", "tests/adversary/test_stdlib_oracle.py"),
-    *("tests/adversary/test_total_queue.py", "tests/adversary/test_model.py", "tests/storage/test_memory.py"),
-    *("tests/storage/test_waiting.py", "tests/test_aio.py", "tests/test_aio_io.py", "tests/test_aio_topic.py"),
-    "tests/adversary/test_aio_interrupt.py",
-    *("tests/test_aio_waiting.py", "tests/test_aio_worker.py", "tests/adversary/test_cancel_storm.py"),
+    *("tests/core/test_broker.py", "tests/core/test_worker.py", "tests/adversary/interrupts/test_interrupt_points.py"),
+    *(
+        "tests/adversary/schedules/test_schedule.py",
+        "tests/adversary/interrupts/test_interrupt.py",
+        "tests/adversary/models/test_stdlib_oracle.py",
+    ),
+    *(
+        "tests/adversary/models/test_total_queue.py",
+        "tests/adversary/models/test_model.py",
+        "tests/core/test_memory.py",
+    ),
+    *("tests/core/test_waiting.py", "tests/aio/test_broker.py", "tests/aio/test_io.py", "tests/aio/test_topic.py"),
+    "tests/adversary/interrupts/test_aio_interrupt.py",
+    *("tests/aio/test_waiting.py", "tests/aio/test_worker.py", "tests/adversary/interrupts/test_cancel_storm.py"),
 )
 # Other stores, and tests of the tests.
 NOT_THESE = "not sqlite and not redis and not notices and not sees and not seen and not finds"

@@ -6,7 +6,7 @@ _ACK = "next(zip(map(self._unlease, (delivery,)), self._ack))"
 _CLOSED = "raise self._closed_error()\n"
 
 PATCHES: dict[str, list[tuple[str, str, str]]] = {
-    "storage/memory.py": [
+    "core/memory/queue.py": [
         ("push does not count", _ENTER_FAST, _ENTER_FAST.replace(", self._accepted", "")),
         ("push takes no permit", _ENTER_FAST, _ENTER_FAST.replace("self._permits", "(2**62,)")),
         (
@@ -219,7 +219,7 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         ("offer rouses nobody", "            if queue._pullers:\n                rouse(queue._pullers)\n", ""),
         ("offer ends at a full or closed buffer", "with suppress(QueueFull, QueueClosed):", "with suppress():"),
     ],
-    "storage/steps.py": [
+    "core/memory/steps.py": [
         ("a permit is the front", "PERMIT = sys.maxsize", "PERMIT = 0"),
         (
             "last in, first out",

@@ -3,7 +3,7 @@
 _APPEND = "            sleepers.append(lock)  # before the step, so that what comes after it is not missed\n"
 
 PATCHES: dict[str, list[tuple[str, str, str]]] = {
-    "storage/waiting.py": [
+    "core/waiting.py": [
         ("who waits is not on the list", _APPEND, ""),
         (
             "who waits is on the list too late",
@@ -23,7 +23,7 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
             "lock.acquire(timeout=wait / 2)\n            until = 0.0",
         ),
     ],
-    "clock.py": [
+    "core/clock.py": [
         ("an alarm that fails is the last", "except Exception:  # whoever", "except LookupError:  # whoever"),
         (
             "an earlier alarm wakes nobody",
@@ -71,11 +71,11 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         ("alarms see a time that is too early", "                self._now = max(self._now, when)\n", ""),
         ("sums of floats fall short", "tolerance = max(1e-9, 2 * math.ulp(target))", "tolerance = 0.0"),
     ],
-    "pattern.py": [
+    "core/topic/pattern.py": [
         ("`*` matches nothing", 'for token in (tokens[0], "*"):', "for token in (tokens[0],):"),
         ("`>` matches nothing", '        yield from node.get(">", {}).get("", ())\n', ""),
     ],
-    "topic.py": [
+    "core/topic/topics.py": [
         (
             "a closed subscription delivers",
             '        if self._closed:\n            raise QueueClosed(f"the subscription to {self.pattern!r} is closed")\n',
@@ -123,7 +123,7 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
             "next(self._keys)",
         ),
     ],
-    "worker.py": [
+    "core/worker.py": [
         (
             "a stopping worker handles one more",
             "        if self._stopping.is_set():\n            delivery.release()\n            return\n",

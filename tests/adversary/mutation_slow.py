@@ -9,7 +9,7 @@ _LOCKED_EXTEND = (
 )
 
 PATCHES: dict[str, list[tuple[str, str, str]]] = {
-    "storage/slow.py": [
+    "core/memory/slow.py": [
         ("no alarm for the first lease", "        self._alarm.set(self._now() + options.lease)\n", ""),
         ("a closed queue keeps its alarm", "        self._alarm.cancel()\n", ""),
         (
@@ -187,7 +187,7 @@ PATCHES: dict[str, list[tuple[str, str, str]]] = {
         ),
         ("extended leases fill the scan", "most = _SCAN + len(self._extended)", "most = 1"),
     ],
-    "storage/outcome.py": [
+    "core/outcome.py": [
         ("one attempt too many", "if attempts >= retry.max_attempts:", "if attempts > retry.max_attempts:"),
         ("a delay of 0 becomes a backoff", "if delay is None else delay", "if not delay else delay"),
     ],

@@ -12,5 +12,5 @@ def test_every_patch_fits_the_code_and_there_are_many() -> None:
 def test_a_sample_of_the_patches_is_caught() -> None:
     sample = [patch for patch in mutation.PATCHES if patch.what in ("push does not count", "push takes no permit")]
     assert len(sample) == 2
-    report = mutation.run(sample, suite=("tests/storage/contract", "tests/test_queue.py"))
+    report = mutation.run(sample, suite=("tests/contract", "tests/core/test_queue.py"))
     assert report["caught"] == report["patches"], report["survivors"]

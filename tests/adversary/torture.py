@@ -17,22 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lightbroker.lab import machine
-from tests.adversary import (
-    cancel_storm,
-    crash_redis,
-    crash_sqlite,
-    interrupt,
-    interrupt_workers,
-    malformed,
-    model_machine,
-    mutation,
-    schedule_races,
-    soak,
-    stdlib_oracle,
-    topic_model,
-    total_queue,
-)
+from lightbroker.lab.measure import machine
+from tests.adversary import mutation
+from tests.adversary.crashes import crash_redis, crash_sqlite, malformed, soak
+from tests.adversary.interrupts import cancel_storm, interrupt, interrupt_workers
+from tests.adversary.models import model_machine, stdlib_oracle, topic_model, total_queue
+from tests.adversary.schedules import schedule_races
 
 RESULTS = Path(__file__).with_name("torture.json")
 COMPARED = "{calls:,} calls compared, {examples:,} examples"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from lightbroker import Broker, Retry
-from lightbroker.broker import open_store
 from lightbroker.cli.main import main
-from lightbroker.storage.base import Excerpt
-from tests.stores import STORES, fresh_url
+from lightbroker.core.registry import open_store
+from lightbroker.core.store import Excerpt
+from tests.contract.stores import STORES, fresh_url
 
 
 @pytest.fixture(params=[name for name, store in STORES.items() if store.durable])

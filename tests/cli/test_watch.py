@@ -28,7 +28,7 @@ from lightbroker.cli.main import main  # noqa: E402
 from lightbroker.cli.watch import check_block  # noqa: E402
 from lightbroker.watcher import BlockMessage, InvalidBlock, Recording  # noqa: E402
 from lightbroker.watcher.rpc import Node  # noqa: E402
-from tests.stores import STORES, fresh_url  # noqa: E402
+from tests.contract.stores import STORES, fresh_url  # noqa: E402
 from tests.watcher.toychain import Ledger, branch, drain  # noqa: E402
 from tests.watcher.toyserver import Server  # noqa: E402
 

@@ -6,8 +6,8 @@ import urllib.request
 sys.path[:0] = sys.argv[1:]
 
 from lightbroker import Broker  # noqa: E402
-from lightbroker.server import MetricsServer  # noqa: E402
-from lightbroker.storage.redis_scripts import SCRIPTS, Script  # noqa: E402
+from lightbroker.server.server import MetricsServer  # noqa: E402
+from lightbroker.stores.redis.scripts import SCRIPTS, Script  # noqa: E402
 from lightbroker.watcher import ChainWatcher, Recording  # noqa: E402
 
 with Broker("sqlite:///smoke.db") as broker:

@@ -13,7 +13,7 @@ import pytest
 
 import lightbroker
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 SMOKE = Path(__file__).parent / "smoke.py"
 PATIENCE = 100.0  # seconds
 

@@ -7,9 +7,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from lightbroker.lab import page
-from lightbroker.lab.drawings.drawing import Drawing
+from lightbroker.lab.figures.plots.drawing import Drawing
+from lightbroker.lab.measure.results import Scene
 from lightbroker.lab.page import Page
-from lightbroker.lab.results import Scene
 
 
 def draw(scene: Scene) -> Figure:

@@ -13,22 +13,22 @@ _PEERS = {
     "queue.SimpleQueue": "standard.SimpleQueue",
     "queue.Queue": "standard.QueueQueue",
     "asyncio.Queue": "aio.AsyncioQueue",
-    "janus": "bridges.Janus",
-    "culsans": "bridges.Culsans",
-    "huey memory": "huey.HueyMemory",
-    "huey SQLite": "huey.HueySqlite",
-    "huey Redis": "huey.HueyRedis",
-    "dramatiq stub": "dramatiq.DramatiqStub",
-    "dramatiq Redis": "dramatiq.DramatiqRedis",
-    "kombu memory": "kombu.Kombu",
-    "litequeue": "litequeue.Litequeue",
-    "persist-queue": "persistqueue.PersistQueue",
-    "Redis list": "redis.RedisList",
-    "Redis stream": "redis.RedisStream",
-    "NATS core": "nats.NatsCore",
-    "NATS JetStream": "nats.JetStream",
-    "beanstalkd": "beanstalkd.Beanstalkd",
-    "RabbitMQ": "rabbitmq.RabbitMQ",
+    "janus": "libraries.bridges.Janus",
+    "culsans": "libraries.bridges.Culsans",
+    "huey memory": "libraries.huey.HueyMemory",
+    "huey SQLite": "libraries.huey.HueySqlite",
+    "huey Redis": "libraries.huey.HueyRedis",
+    "dramatiq stub": "libraries.dramatiq.DramatiqStub",
+    "dramatiq Redis": "libraries.dramatiq.DramatiqRedis",
+    "kombu memory": "libraries.kombu.Kombu",
+    "litequeue": "libraries.litequeue.Litequeue",
+    "persist-queue": "libraries.persistqueue.PersistQueue",
+    "Redis list": "servers.redis.RedisList",
+    "Redis stream": "servers.redis.RedisStream",
+    "NATS core": "servers.nats.NatsCore",
+    "NATS JetStream": "servers.nats.JetStream",
+    "beanstalkd": "servers.beanstalkd.Beanstalkd",
+    "RabbitMQ": "servers.rabbitmq.RabbitMQ",
 }
 NAMES = tuple(_PEERS)
 _INSTALL = "is not installed: pip install 'lightbroker[peers]'"
@@ -44,7 +44,7 @@ class Unavailable(Exception):
 
 def load(name: str) -> type[Peer]:
     """The peer of that name; raises Unavailable if its library or its server is missing, KeyError for another name."""
-    module, _, kind = _PEERS[name].partition(".")
+    module, _, kind = _PEERS[name].rpartition(".")
     try:
         found: type[Peer] = getattr(import_module(f"{__package__}.{module}"), kind)
     except ModuleNotFoundError as error:

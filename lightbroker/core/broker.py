@@ -1,0 +1,287 @@
+"""The broker: named queues and topics over one store."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from functools import partial
+from types import TracebackType
+
+from lightbroker.core.clock import Clock, SystemClock
+from lightbroker.core.errors import BrokerError, QueueClosed, check_count, check_name
+from lightbroker.core.message import Delivery, Message, Transition
+from lightbroker.core.policy import Overflow, QueueOptions, Retry
+from lightbroker.core.queue import DeadLetterQueue, Queue, check_push, check_timeout
+from lightbroker.core.registry import open_store
+from lightbroker.core.store import QueueStats, SharedStore, Store
+from lightbroker.core.topic.pattern import check_topic
+from lightbroker.core.topic.shared import SharedTopics
+from lightbroker.core.topic.topics import Subscription, SubscriptionStats, Topics
+from lightbroker.core.worker import WorkerPool, check_pool
+
+log = logging.getLogger(__name__)
+
+_DEFAULTS = QueueOptions()
+
+
+@dataclass(frozen=True)
+class BrokerStats:
+    """The numbers of every queue by name, and of every subscriber's buffer.
+
+    departed: what subscribers counted that have left, by pattern, while others listen to the same without a group.
+    """
+
+    queues: dict[str, QueueStats]
+    subscriptions: tuple[SubscriptionStats, ...]
+    departed: tuple[SubscriptionStats, ...]
+
+
+class Broker:
+    """Queues to work off, topics to listen to; threads may share one broker. Closing it needs no open queue.
+
+    store: a URL ("memory://", "sqlite:///path.db", "redis://host:6379/0") or a `Store`; clock: where time comes from
+    (None: the machine's, or the server's that keeps the queues); trace: how many transitions `trace` remembers, 0 for
+    none.
+    """
+
+    def __init__(self, store: str | Store = "memory://", *, clock: Clock | None = None, trace: int = 0) -> None:
+        if isinstance(store, type) or not (isinstance(store, str) or hasattr(store, "queue")):
+            raise TypeError(f"store must be a URL or a Store, not {store!r}")
+        if isinstance(clock, type) or not (clock is None or hasattr(clock, "alarm")):
+            raise TypeError(f"clock must be a Clock, not {clock!r}")
+        self._journal: deque[tuple[str, Transition]] = deque(maxlen=check_count("trace", trace) if trace != 0 else 0)
+        self._tracing = bool(trace)
+        self._store = open_store(store) if isinstance(store, str) else store
+        self.clock = SystemClock() if clock is None else clock
+        self._queues: dict[str, Queue] = {}
+        self._pools: list[WorkerPool] = []
+        if isinstance(self._store, SharedStore):
+            self._topics: Topics = SharedTopics(self.clock, self._store, self._open)
+        else:
+            self._topics = Topics(self.clock)
+        self._opening = threading.Lock()  # held while a store makes a queue, which may take as long as its patience
+        self._lock = threading.Lock()
+        self._draining = self._closed = False
+
+    def queue(
+        self,
+        name: str,
+        capacity: int | None = _DEFAULTS.capacity,
+        overflow: Overflow = _DEFAULTS.overflow,
+        lease: float = _DEFAULTS.lease,
+        retry: Retry = _DEFAULTS.retry,
+        ttl: float | None = _DEFAULTS.ttl,
+        dead_capacity: int | None = _DEFAULTS.dead_capacity,
+    ) -> Queue:
+        """Declare a queue and return it; declaring it again with the same options returns the same.
+
+        capacity: how many messages it holds, ready, delayed and leased (None: without bound); overflow: what a push
+        does when it is full; lease: seconds for which a pulled message is kept from others; retry: how failures are
+        tried again; ttl: seconds after which a message is no longer delivered; dead_capacity: how many dead letters are
+        kept, the oldest are dropped. Raises ValueError naming what differs from an earlier declaration, or TypeError
+        and ValueError naming what makes no sense.
+        """
+        options = QueueOptions(capacity, overflow, lease, retry, ttl, dead_capacity)
+        queue = self._open(name, options)
+        if queue.options != options:
+            differing = ", ".join(
+                f"{field.name}={getattr(options, field.name)!r} (it has {getattr(queue.options, field.name)!r})"
+                for field in fields(options)
+                if getattr(options, field.name) != getattr(queue.options, field.name)
+            )
+            raise ValueError(f"queue {name!r} is declared already, with other options: {differing}")
+        return queue
+
+    def _open(self, name: str, options: QueueOptions = _DEFAULTS) -> Queue:
+        """The queue of that name, declared with `options` if it is new."""
+        check_name("queue name", name)
+        with self._opening:
+            queue = self._queues.get(name)
+            if queue is None:
+                if self._draining:
+                    raise QueueClosed("the broker is closed")
+                note = self._note if self._tracing else None
+                queue = Queue(name, options, self.clock, self._store.queue(name, options, self.clock, note))
+                with self._lock:
+                    if not self._draining:
+                        self._queues[name] = queue
+                        return queue
+                queue.store.close()
+                raise QueueClosed("the broker is closed")
+            return queue
+
+    def _known(self, name: str) -> Queue | None:
+        try:
+            return self._queues.get(name)
+        except TypeError:  # not a string, which opening the queue will say
+            return None
+
+    def _named(self, name: str) -> Queue:
+        return self._known(name) or self._open(name)
+
+    def push(
+        self,
+        queue: str,
+        body: object,
+        *,
+        timeout: float | None = None,
+        delay: float = 0.0,
+        ttl: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str | None:
+        """Push to the queue of that name; see `Queue.push`."""
+        known = self._known(queue)
+        if known is None:
+            check_push(body, timeout, delay, ttl, headers)  # first: a wrong argument must declare no queue
+            known = self._open(queue)
+        return known.push(body, timeout=timeout, delay=delay, ttl=ttl, headers=headers)
+
+    def pull(self, queue: str, timeout: float | None = None) -> Delivery:
+        """Pull from the queue of that name; see `Queue.pull`."""
+        known = self._known(queue)
+        if known is None:
+            check_timeout(timeout)
+            known = self._open(queue)
+        return known.pull(timeout)
+
+    def dlq(self, queue: str) -> DeadLetterQueue:
+        """The dead letters of the queue of that name."""
+        return self._named(queue).dead_letters
+
+    def publish(self, topic: str, body: object, headers: Mapping[str, str] | None = None) -> int:
+        """Offer a message to everyone who listens to `topic`; returns how many copies were accepted.
+
+        If a bound queue's store cannot be used, everybody else has the message before StoreError is raised. Over Redis,
+        other processes listen too: a process that was sent to counts as one copy, whatever its subscribers make of it.
+        See `SharedTopics`.
+        """
+        if self._draining:
+            raise QueueClosed("the broker is closed")
+        return self._topics.publish(topic, body, headers)
+
+    def subscribe(
+        self,
+        pattern: str,
+        capacity: int | None = 1000,
+        overflow: Overflow = Overflow.DROP_OLDEST,
+        group: str | None = None,
+    ) -> Subscription:
+        """Listen to the topics that `pattern` matches: `*` is one token, `>` one or more at the end.
+
+        capacity: messages buffered for this subscriber (None: without bound); overflow: what happens when the buffer is
+        full, BLOCK makes the publisher wait; group: members of one group on one pattern share a buffer, each message
+        goes to one of them.
+        """
+        if overflow is Overflow.DEAD_LETTER:
+            raise ValueError("overflow: a subscription has no dead letters; bind the topic to a queue to keep them")
+        if self._draining:
+            raise QueueClosed("the broker is closed")
+        return self._topics.subscribe(pattern, group, QueueOptions(capacity, overflow))
+
+    def bind(self, pattern: str, queue: str) -> None:
+        """Push what is published to topics that match `pattern` into a queue: with acks, retries and dead letters.
+
+        Over Redis, whatever process publishes pushes one copy, and goes on to do so when this broker is closed.
+        """
+        check_topic(pattern, wildcards=True)  # first: a wrong pattern must declare no queue
+        if self._draining:
+            raise QueueClosed("the broker is closed")
+        self._topics.bind(pattern, self._named(queue))
+
+    def workers(self, queue: str, handler: Callable[[Message], object], workers: int = 4) -> WorkerPool:
+        """Start threads that run `handler(message)` for each message of the queue."""
+        check_pool(handler, workers)
+        named = self._named(queue)
+        with self._lock:  # a handler that closes the broker at once finds its pool
+            if self._draining:
+                raise QueueClosed("the broker is closed")
+            pool = WorkerPool(named, handler, workers)
+            self._pools = [*(other for other in self._pools if not other.stopped), pool]
+            return pool
+
+    def stats(self) -> BrokerStats:
+        """The numbers of all queues and subscriptions now."""
+        return BrokerStats({name: queue.stats() for name, queue in self.queues.items()}, *self._topics.stats())
+
+    @property
+    def queues(self) -> dict[str, Queue]:
+        """The queues that were declared so far, by name and in its order."""
+        return dict(sorted(self._queues.copy().items()))
+
+    @property
+    def state(self) -> str:
+        """`open`, `draining` (it takes nothing new and finishes) or `closed`."""
+        return "closed" if self._closed else "draining" if self._draining else "open"
+
+    def trace(self, message_id: str) -> list[Transition]:
+        """What the broker remembers of a message's life, oldest first; empty unless it was made with `trace=`."""
+        steps = [transition for id, transition in list(self._journal) if id == message_id]
+        # Threads may note two transitions in the wrong order within microseconds; their times are right.
+        return sorted(steps, key=lambda transition: (transition.source != "NEW", transition.time))
+
+    def _note(self, at: float, message_id: str, source: str, target: str, attempt: int, cause: str) -> None:
+        self._journal.append((message_id, Transition(at, source, target, attempt, cause)))
+
+    def check(self) -> None:
+        """Raise InvariantError if the conservation law does not hold; call it when nothing is under way."""
+        for queue in list(self._queues.values()):
+            queue.store.check()
+        self._topics.check()
+
+    def refuse(self) -> None:
+        """Take nothing new: from now on whatever pushes raises QueueClosed, and pulls go on."""
+        with self._lock:
+            self._draining = True
+            queues = list(self._queues.values())
+        for queue in queues:
+            queue.store.refuse()
+
+    def close(self, drain: bool = True, timeout: float | None = None) -> None:
+        """Take nothing new, finish, and wake every blocked caller with QueueClosed.
+
+        With `drain`, worker pools go on until their queues are empty or `timeout` seconds are over (None: no limit);
+        the handlers that run then may finish. Without, what they work on is released. A queue without workers is not
+        waited for: what it holds stays in the store, and memory takes it along; a warning says how much that was. A
+        handler that closes its own broker does not wait either, for it would wait for itself: it and the others finish,
+        and then the broker is closed behind them. A store that is away keeps what it has; that raises nothing.
+        """
+        timeout = check_timeout(timeout)
+        until = None if timeout is None else time.monotonic() + timeout
+        if self._closed:
+            return
+        self.refuse()
+        pools = list(self._pools)
+        mine = next((pool for pool in pools if pool.current), None)
+        if drain and mine is not None:
+            mine.stop()  # which does not wait for its caller
+            end = partial(self._end, pools, drain, until)
+            threading.Thread(target=end, name="lightbroker-close", daemon=True).start()
+            return
+        while drain and any(pool.busy for pool in pools) and (until is None or time.monotonic() < until):
+            time.sleep(0.005)
+        self._end(pools, drain, until)
+
+    def _end(self, pools: Sequence[WorkerPool], drain: bool, until: float | None) -> None:
+        """Stop the pools and close the rest."""
+        for pool in pools:
+            pool.stop(drain, None if until is None else max(0.0, until - time.monotonic()))
+        self._topics.close()
+        queues = list(self._queues.values())
+        for queue in queues:
+            queue.store.close()
+        with suppress(BrokerError):  # the store is away, and each look would take its patience; or another closed it
+            for queue in queues:
+                if held := queue.stats().held:
+                    extra = {"queue": queue.name}
+                    log.warning("closed with %d messages left in queue %s", held, queue.name, extra=extra)
+        self._store.close()
+        self._closed = True
+
+    def __enter__(self) -> "Broker":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close(drain=error is None)

@@ -1,0 +1,89 @@
+"""Decisions without side effects: what a full queue does, when a failure is tried again, what a queue may hold."""
+
+import enum
+import json
+import random
+from dataclasses import asdict, dataclass, field
+
+from lightbroker.core.errors import check_count, check_number
+
+MIN_LEASE = 0.001  #: seconds; how often an idle queue looks after its leases depends on it
+
+
+class Overflow(enum.Enum):
+    """What a push does when the queue is full."""
+
+    BLOCK = "block"  #: wait for room, at most `timeout` seconds, then raise QueueFull
+    REJECT = "reject"  #: raise QueueFull at once
+    DROP_NEWEST = "drop_newest"  #: drop the message that is being pushed
+    DROP_OLDEST = "drop_oldest"  #: drop the message that has been ready longest; if none is ready, the new one
+    DEAD_LETTER = "dead_letter"  #: put the message into the dead-letter queue
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often a message is delivered, and how long it waits between deliveries.
+
+    The wait is exponential with full jitter: uniform between 0 and `min(cap, base * factor ** (attempt - 1))` seconds
+    (Marc Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015). With `seed` the waits repeat.
+    """
+
+    max_attempts: int = 5
+    base: float = 0.1
+    factor: float = 2.0
+    cap: float = 30.0
+    jitter: bool = True
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_count("retry.max_attempts", self.max_attempts)
+        check_number("retry.base", self.base)
+        check_number("retry.factor", self.factor, 1.0)
+        check_number("retry.cap", self.cap)
+        if not isinstance(self.jitter, bool):
+            raise TypeError(f"retry.jitter must be True or False, not {self.jitter!r}")
+        if self.seed is not None and (isinstance(self.seed, bool) or not isinstance(self.seed, int)):
+            raise TypeError(f"retry.seed must be a whole number or None, not {self.seed!r}")
+
+    def delay(self, attempt: int, rng: random.Random) -> float:
+        """Seconds to wait after delivery number `attempt` (1 is the first) failed."""
+        try:
+            bound = min(self.cap, self.base * self.factor ** (attempt - 1))
+        except OverflowError:
+            bound = self.cap if self.base else 0.0
+        return rng.uniform(0.0, bound) if self.jitter else bound
+
+
+@dataclass(frozen=True)
+class QueueOptions:
+    """What a queue was declared with; see `Broker.queue`."""
+
+    capacity: int | None = 10_000
+    overflow: Overflow = Overflow.BLOCK
+    lease: float = 30.0
+    retry: Retry = field(default_factory=Retry)
+    ttl: float | None = None
+    dead_capacity: int | None = 10_000
+
+    def __post_init__(self) -> None:
+        if self.capacity is not None:
+            check_count("capacity", self.capacity)
+        if not isinstance(self.overflow, Overflow):
+            raise TypeError(f"overflow must be a member of Overflow, not {self.overflow!r}")
+        check_number("lease", self.lease, MIN_LEASE)
+        if not isinstance(self.retry, Retry):
+            raise TypeError(f"retry must be a Retry, not {self.retry!r}")
+        if self.ttl is not None:
+            check_number("ttl", self.ttl, above=True)
+        if self.dead_capacity is not None:
+            check_count("dead_capacity", self.dead_capacity)
+
+    def to_json(self) -> str:
+        """The options as a store keeps them beside its queue."""
+        return json.dumps({**asdict(self), "overflow": self.overflow.value})
+
+    @classmethod
+    def from_json(cls, text: str) -> "QueueOptions":
+        """Read back what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "overflow": Overflow(fields["overflow"]), "retry": Retry(**fields["retry"])})

@@ -1,0 +1,207 @@
+"""The contract of a store: one atomic transition per method.
+
+"Atomic" means: whoever looks, and whatever is killed or interrupted, a message is in exactly one state; two callers
+who want the same message cannot both have it; and a method that raises has changed nothing. A store is used by any
+number of threads at once. What a method may assume: arguments were checked, bodies are bytes, times are seconds.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from lightbroker.core.clock import Clock
+from lightbroker.core.errors import InvariantError
+from lightbroker.core.message import DeadLetter, Delivery, Message, Settler
+from lightbroker.core.policy import QueueOptions
+from lightbroker.core.waiting import Sleepers
+
+#: Called with (time, message id, from, to, attempt, cause) for each transition of a traced queue.
+Note = Callable[[float, str, str, str, int, str], None]
+
+
+@dataclass(frozen=True)
+class QueueStats:
+    """What a queue holds now, and what has happened to all it ever accepted."""
+
+    ready: int
+    delayed: int
+    leased: int
+    dead: int
+    capacity: int | None
+    accepted: int
+    acked: int
+    dropped: int
+    expired: int
+    purged: int
+    retried: int  #: deliveries that failed and were followed by another
+    redriven: int  #: dead letters that were made ready again
+    refused: int  #: pushes that ended in QueueFull, which accepted nothing
+
+    @property
+    def held(self) -> int:
+        """Messages that take room: ready, delayed and leased."""
+        return self.ready + self.delayed + self.leased
+
+    def check(self, name: str) -> None:
+        """Raise InvariantError if the conservation law does not hold for these numbers, read at a quiet instant."""
+        accounted = self.held + self.acked + self.dead + self.dropped + self.expired + self.purged
+        if self.accepted != accounted:
+            raise InvariantError(f"queue {name!r} accepted {self.accepted} messages, accounts for {accounted}: {self}")
+        if self.capacity is not None and self.held > self.capacity:
+            raise InvariantError(f"queue {name!r} holds {self.held} messages, more than its capacity: {self}")
+
+
+class QueueStore(Settler, Protocol):
+    """One queue in a store. `Settler` adds ack, nack, release, reject and extend, each raising LeaseLost if stale."""
+
+    def push(self, message: Message, timeout: float | None, delay: float) -> bool:
+        """Accept the message as READY, or as DELAYED for `delay` seconds; a full queue follows its overflow policy.
+
+        False means accepted and dropped. Raises QueueFull or QueueClosed, and then nothing was accepted.
+        """
+
+    def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
+        """`push` each in order; they share one TTL. The error of the one that was not accepted tells which were."""
+
+    def pull(self, timeout: float | None) -> Delivery:
+        """Lease the message that has been READY longest, waiting `timeout` seconds for one (None: for ever).
+
+        The receipt is new; `deadline` is set. Raises QueueEmpty or QueueClosed.
+        """
+
+    def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
+        """Wait as `pull` does for the first message, then take what else is READY, `most` in all."""
+
+    def ack_many(self, deliveries: Iterable[Delivery]) -> None:
+        """Ack all whose lease holds, then raise LeaseLost if there were others."""
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """A copy of the dead letters, oldest first."""
+
+    def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
+        """Make dead letters READY again with their attempts forgotten, until the queue is full; how many were."""
+
+    def purge(self) -> int:
+        """Delete the dead letters; how many there were."""
+
+    def stats(self) -> QueueStats:
+        """The counts; they fit together at a quiet instant, when no method is running."""
+
+    def check(self) -> None:
+        """Raise InvariantError if the conservation law, or what else the store keeps, does not hold."""
+
+    def refuse(self) -> None:
+        """From now on every push, the blocked ones too, raises QueueClosed; pulls go on."""
+
+    def close(self) -> None:
+        """Refuse, and wake every blocked pull with QueueClosed."""
+
+
+class Excerpt(NamedTuple):
+    """A dead letter of whose body perhaps only the beginning is there."""
+
+    letter: DeadLetter
+    size: int  #: bytes of the whole body
+
+    @classmethod
+    def whole(cls, letter: DeadLetter) -> "Excerpt":
+        """The letter with its whole body."""
+        return cls(letter, len(letter.message.body))
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """What a `QueueStore` may offer besides, for those who watch it; no method may hold up a transition.
+
+    shown: how many bytes of a body are needed; what is behind them need not be read.
+    """
+
+    def oldest(self) -> float | None:
+        """When the message that has been READY longest was accepted, in Unix seconds; None if none is READY."""
+
+    def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        """The `most` dead letters that were added first, oldest first."""
+
+    def newest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        """The `most` dead letters that were added last, oldest first."""
+
+
+@runtime_checkable
+class Waitable(QueueStore, Protocol):
+    """A queue at which one can also wait without a thread, as coroutines do: hang up a `Sleeper`, try, and await it."""
+
+    @property
+    def pullers(self) -> Sleepers:
+        """Who waits for a message: for each that becomes READY the store rouses one, in order; on close all."""
+
+    @property
+    def pushers(self) -> Sleepers:
+        """Who waits for room: for each place that gets free the store rouses one, in order; on close all."""
+
+    def lease(self, most: int) -> list[Delivery]:
+        """`pull_many` for somebody who has hung up among `pullers`: if it raises Empty, he will be roused."""
+
+    def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
+        """`push_many` for somebody who has hung up among `pushers`; appends to `taken` what is not answered there yet.
+
+        If it raises Empty, because there is no room, he will be roused. With `last` nobody waits: a full queue follows
+        its overflow policy, which for BLOCK is then to raise QueueFull.
+        """
+
+
+class Store(Protocol):
+    """A place that keeps queues."""
+
+    def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> QueueStore:
+        """Open the queue `name`, made if it is not there; called once for each name."""
+
+    def declared(self) -> dict[str, QueueOptions]:
+        """The queues it holds by name, each with the options of whoever opened it last; it makes none."""
+
+    def close(self) -> None:
+        """Give up connections and files; the queues are closed already."""
+
+
+class Reached(NamedTuple):
+    """What became of a message that a relay was given to publish."""
+
+    others: int  #: processes that have it for their subscribers, and groups whose turn fell to another process
+    groups: tuple[tuple[str, str], ...]  #: pattern and name of the groups whose turn falls to this process
+    queues: tuple[tuple[str, QueueOptions], ...]  #: that are bound to the topic, to be pushed to by the publisher
+
+
+class Relay(Protocol):
+    """Carries what is published between the processes that share a store, to each at most once.
+
+    When the store cannot be reached, every method but `leave` and `close` raises StoreError.
+    """
+
+    def join(self, pattern: str, group: str | None) -> None:
+        """One more subscriber in this process: what is published to `pattern` from now on is received here.
+
+        Of a group, this process has as many turns as it has members.
+        """
+
+    def leave(self, pattern: str, group: str | None) -> None:
+        """One less."""
+
+    def bind(self, pattern: str, queue: str, options: QueueOptions) -> None:
+        """From now on, in whatever process, what is published to `pattern` is to be pushed into `queue` as well."""
+
+    def publish(self, topic: str, message: Message) -> Reached:
+        """Send to every other process that listens; one step, in which each group's turn falls to one process."""
+
+    def close(self) -> None:
+        """Receive nothing more."""
+
+
+@runtime_checkable
+class SharedStore(Store, Protocol):
+    """A store whose topics cross processes as well."""
+
+    def relay(self, receive: Callable[[Message, tuple[str, str] | None], None]) -> Relay:
+        """The relay of this process; called once.
+
+        It calls `receive`, from a thread of its own, for each message that another process has published: with the
+        pattern and the name of a group whose turn this is, or with None for all who are in no group.
+        """

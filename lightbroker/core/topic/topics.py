@@ -1,0 +1,249 @@
+"""Publish/subscribe: dotted topics, wildcards, and a bounded buffer for each subscriber: none slows the others."""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import count
+from queue import Empty
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from lightbroker.core.clock import Clock
+from lightbroker.core.errors import QueueClosed, QueueEmpty, QueueFull, StoreError, check_name
+from lightbroker.core.memory.queue import MemoryQueue, offer
+from lightbroker.core.message import Message, check_headers, encode
+from lightbroker.core.policy import QueueOptions
+from lightbroker.core.queue import Queue, check_timeout
+from lightbroker.core.topic.pattern import MOST_ROUTES, Patterns, check_topic
+
+
+@dataclass(frozen=True)
+class SubscriptionStats:
+    """The numbers of one buffer; the members of a group share one."""
+
+    pattern: str
+    group: str | None
+    buffered: int
+    capacity: int | None
+    received: int
+    delivered: int
+    dropped: int
+    refused: int
+
+    def __add__(self, other: "SubscriptionStats") -> "SubscriptionStats":
+        counts = ("buffered", "received", "delivered", "dropped", "refused")
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in counts})
+
+
+class Subscription:
+    """What one subscriber has yet to read: iterate over it, or `get` one message at a time; close it when done.
+
+    It delivers at most once, in the order of publishing. The policy decides what a full buffer does. Made by
+    `Broker.subscribe`.
+    """
+
+    def __init__(self, pattern: str, group: str | None, buffer: MemoryQueue, leave: Callable[["Subscription"], None]):
+        self.pattern = pattern
+        self.group = group
+        self.buffer = buffer
+        self._leave = leave
+        self._closed = False
+
+    @property
+    def dropped(self) -> int:
+        """Messages that the overflow policy dropped from this buffer."""
+        return self.buffer.stats().dropped
+
+    def get(self, timeout: float | None = None) -> Message:
+        """The next message, within `timeout` seconds (0: at once, None: for ever).
+
+        Raises QueueEmpty, or QueueClosed once the subscription is closed.
+        """
+        wait = threading.TIMEOUT_MAX if timeout is None else check_timeout(timeout) or 0.0
+        try:
+            return self.take()
+        except Empty:
+            try:
+                return self.buffer.attempt(self.take, wait)
+            except Empty:
+                raise QueueEmpty(f"subscription {self.pattern!r} had no message within {wait:g} s") from None
+
+    def take(self) -> Message:
+        """The next message; raises Empty if there is none, or QueueClosed."""
+        if self._closed:
+            raise QueueClosed(f"the subscription to {self.pattern!r} is closed")
+        return self.buffer.take()
+
+    def __iter__(self) -> Iterator[Message]:
+        """Every message until the subscription is closed."""
+        while True:
+            try:
+                yield self.get()
+            except QueueClosed:
+                return
+
+    def stats(self) -> SubscriptionStats:
+        """What is buffered, and what happened to the rest."""
+        now = self.buffer.stats()
+        return SubscriptionStats(
+            self.pattern, self.group, now.ready, now.capacity, now.accepted, now.acked, now.dropped, now.refused
+        )
+
+    def close(self) -> None:
+        """Stop receiving; what is buffered is given up, unless other members of the group are left to read it."""
+        if not self._closed:
+            self._closed = True
+            self._leave(self)
+
+    def __enter__(self) -> "Subscription":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+
+class _Group:
+    """A buffer and those who read it; without a group name there is one reader."""
+
+    def __init__(self, options: QueueOptions, buffer: MemoryQueue) -> None:
+        self.options = options
+        self.buffer = buffer
+        self.members: list[Subscription] = []
+
+
+class Topics:
+    """Who gets what: subscribers and bound queues by pattern, and for each topic seen lately those that match.
+
+    A subscriber is delivered to at most once, so its buffer is in memory, whatever store the broker's queues are in.
+    `SharedTopics` adds subscribers in other processes.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._groups: dict[tuple[str, str | int], _Group] = {}
+        self._bound: dict[tuple[str, str], Queue] = {}
+        self._departed: dict[str, SubscriptionStats] = {}
+        self._patterns: Patterns[_Group | Queue] = Patterns()
+        self._routes: dict[str, tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]] = {}
+        self._closed = False
+        self._keys = count()
+        self._ids = map(f"{secrets.token_hex(6)}-".__add__, map(str, count(1)))
+
+    def subscribe(self, pattern: str, group: str | None, options: QueueOptions) -> Subscription:
+        """A new reader for `pattern`; those of the same pattern and group share one buffer.
+
+        Raises ValueError for a malformed pattern, or if the group was made with other options, and QueueClosed.
+        """
+        check_topic(pattern, wildcards=True)
+        key = (pattern, next(self._keys) if group is None else check_name("group", group))
+        with self._lock:
+            if self._closed:  # `close` has looked who is to be closed
+                raise QueueClosed("the broker is closed")
+            shared = self._groups.get(key)
+            if shared is None:
+                buffer = MemoryQueue(f"{pattern}#{key[1]}", options, self._clock)
+                shared = self._groups[key] = _Group(options, buffer)
+                self._changed()
+            elif shared.options != options:
+                raise ValueError(f"group {group!r} on {pattern!r} was made with {shared.options}, not with {options}")
+            subscription = Subscription(pattern, group, shared.buffer, lambda member: self._leave(key, member))
+            shared.members.append(subscription)
+            return subscription
+
+    def bind(self, pattern: str, queue: Queue) -> None:
+        """Push what is published to `pattern` into `queue` as well; twice is the same as once."""
+        with self._lock:
+            self._bound[pattern, queue.name] = queue
+            self._changed()
+
+    def publish(self, topic: str, body: object, headers: Mapping[str, str] | None) -> int:
+        """Offer one message to every match; how many took it. If a bound queue fails, it raises when all have it."""
+        message, copies, buffers, queues, trouble = self.address(topic, body, headers)
+        copies += offer(message, buffers)
+        for queue in queues:
+            try:
+                with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
+                    copies += queue.push(message.body, headers=message.headers) is not None
+            except StoreError as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
+        return copies
+
+    def address(
+        self, topic: str, body: object, headers: Mapping[str, str] | None
+    ) -> tuple[Message, int, Sequence[MemoryQueue], Sequence[Queue], StoreError | None]:
+        """The message to publish and who is to get it: how many have it already, the buffers and the queues to go.
+
+        Its header `topic` names where it was published. Last comes the error to raise in the end, for a queue that
+        could not be opened.
+        """
+        data = encode(body)
+        try:
+            buffers, queues = self._routes[topic]
+        except (KeyError, TypeError):
+            buffers, queues = self._route(topic)
+        kept = {**check_headers(headers), "topic": topic}
+        if headers:
+            check_headers(kept)  # a bound queue will, when others have the message already
+        message = Message(next(self._ids), data, self._clock.time(), 1, MappingProxyType(kept))
+        return message, 0, buffers, queues, None
+
+    def stats(self) -> tuple[tuple[SubscriptionStats, ...], tuple[SubscriptionStats, ...]]:
+        """One entry for each buffer, and the sums of those that are gone; see `BrokerStats`."""
+        with self._lock:
+            return tuple(shared.members[0].stats() for shared in self._groups.values()), tuple(self._departed.values())
+
+    def check(self) -> None:
+        """Raise InvariantError if the law does not hold for a buffer."""
+        with self._lock:
+            for shared in self._groups.values():
+                shared.buffer.check()
+
+    def close(self) -> None:
+        """Close every subscription."""
+        with self._lock:
+            self._closed = True
+            members = [member for shared in self._groups.values() for member in shared.members]
+        for member in members:
+            member.close()
+
+    def _leave(self, key: tuple[str, str | int], member: Subscription) -> None:
+        with self._lock:
+            shared = self._groups[key]
+            shared.members.remove(member)
+            shared.buffer.rouse()  # the threads that wait for this member; those of the others wait on
+            if not shared.members:
+                del self._groups[key]
+                self._changed()
+                if member.group is None:
+                    self._remember(member.stats())
+                shared.buffer.close()
+
+    def _remember(self, gone: SubscriptionStats) -> None:
+        """Keep the counts of one who left while others listen to the same pattern, so that their sum never falls."""
+        earlier = self._departed.pop(gone.pattern, None)
+        if any(pattern == gone.pattern and isinstance(member, int) for pattern, member in self._groups):
+            gone = replace(gone, buffered=0)
+            self._departed[gone.pattern] = gone + earlier if earlier else gone
+
+    def _changed(self) -> None:
+        self._patterns = Patterns(self._targets())
+        self._routes = {}  # a new dict: a publish that is under way keeps what it looked up
+
+    def _targets(self) -> Iterator[tuple[str, Any]]:
+        return ((key[0], target) for key, target in (*self._groups.items(), *self._bound.items()))
+
+    def _route(self, topic: str) -> tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]:
+        with self._lock:
+            targets = self._patterns.match(topic)
+            if len(self._routes) >= MOST_ROUTES:
+                self._routes = {}
+            self._routes[topic] = (
+                tuple(target.buffer for target in targets if isinstance(target, _Group)),
+                tuple(dict.fromkeys(target for target in targets if isinstance(target, Queue))),  # one copy each
+            )
+            return self._routes[topic]

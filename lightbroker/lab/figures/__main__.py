@@ -1,0 +1,7 @@
+"""`make figures`: draw every committed figure."""
+
+import sys
+
+from lightbroker.lab.figures.catalogue import main
+
+sys.exit(main())

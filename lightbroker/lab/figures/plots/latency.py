@@ -1,0 +1,194 @@
+"""Latency: its percentiles, its distribution, its course, and what the offered load does to it."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+from numpy.typing import ArrayLike
+
+from lightbroker.lab.figures.plots.frame import (
+    COLOURS,
+    DURATION,
+    GREY,
+    SHORT,
+    Label,
+    duration,
+    frame,
+    label_ends,
+    promise_line,
+    short,
+    styled,
+)
+
+
+class Ladder(NamedTuple):
+    """Percentiles and their latencies in µs, the maximum as percent 100, and of how many messages (`curves.ladder`)."""
+
+    percents: Sequence[float]
+    latencies: Sequence[float]
+    samples: int
+
+
+class Load(NamedTuple):
+    """Latencies in µs of several runs at one offered load in messages/s; None for a run that is not valid."""
+
+    rate: float
+    p50: Sequence[float | None]
+    p99: Sequence[float | None]
+
+
+@styled
+def percentiles(ladders: Mapping[str, Ladder], title: str, caption: str, promise_us: float | None = None) -> Figure:
+    """Percentiles on a nines axis: each step to the right is ten times rarer. After Tene's HdrHistogram plots.
+
+    A line ends at the last percentile that its sample supports; the ring beyond it is the maximum. promise_us: a
+    latency to draw as a line.
+    """
+    figure, (axes,) = frame(title, caption)
+    labels, samples = [], {ladder.samples for ladder in ladders.values()}
+    alike = len(samples) == 1
+    for (name, ladder), colour in zip(ladders.items(), COLOURS, strict=False):
+        nines = -np.log10(1 - np.asarray(ladder.percents[:-1]) / 100)
+        axes.plot(nines, ladder.latencies[:-1], color=colour)
+        maximum, last = ladder.latencies[-1], float(nines[-1])
+        axes.plot([last, last + 0.25], [ladder.latencies[-2], maximum], ":", color=colour, linewidth=1.4)
+        axes.plot(last + 0.25, maximum, "o", markerfacecolor="white", color=colour)
+        text = f"{name}\nmax {duration(maximum)}" + ("" if alike else f", n = {ladder.samples:,}")
+        labels.append(Label(last + 0.25, maximum, text, colour))
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** 0.06)
+    reach = max(label.x for label in labels)
+    axes.set_xlim(0, reach * 1.42)
+    ticks = [0, -np.log10(0.5), *range(1, int(reach) + 1)]
+    axes.set_xticks(ticks, ["0", "50", *(f"{100 * (1 - 10.0**-nine):.10g}" for nine in range(1, int(reach) + 1))])
+    axes.set_xlabel("percentile (each 9 is ten times rarer" + (f"; n = {samples.pop():,} each)" if alike else ")"))
+    axes.set_ylabel("latency, log scale")
+    axes.yaxis.set_major_formatter(DURATION)
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    if promise_us is not None:
+        promise_line(axes, promise_us, f"promise: {duration(promise_us)}")
+    label_ends(axes, labels)
+    return figure
+
+
+@styled
+def ecdf(samples: Mapping[str, ArrayLike], title: str, caption: str) -> Figure:
+    """The share of messages that took at most so many µs: every sample is in it, and modes show as steps."""
+    figure, (axes,) = frame(title, caption)
+    labels = []
+    lines = {name: np.sort(np.asarray(values, dtype=float)) for name, values in samples.items()}
+    width = max(map(np.max, lines.values())) / min(map(np.min, lines.values()))
+    for (name, ordered), colour in zip(lines.items(), COLOURS, strict=False):
+        axes.step(ordered, np.arange(1, ordered.size + 1) / ordered.size, where="post", color=colour)
+
+        def crossed(share: float, name: str = name) -> float:
+            """How many other lines the name would lie on, and how much of its own."""
+            at = np.quantile(lines[name], share)
+            others = [np.quantile(line, share) for other, line in lines.items() if other != name]
+            high, low = np.quantile(lines[name], (share + 0.04, share - 0.04))
+            return float(sum(0.9 * at < other < at * width**0.4 for other in others) + np.log10(high / low))
+
+        share = min((0.85, 0.75, 0.65, 0.5, 0.35, 0.2), key=crossed)
+        labels.append(Label(float(np.quantile(ordered, share)), share, f"{name}, n = {ordered.size:,}", colour))
+    axes.set_xscale("log")
+    axes.set_ylim(0, 1.02)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    axes.set_xlabel("latency, log scale")
+    axes.set_ylabel("share of the messages")
+    axes.xaxis.set_major_formatter(DURATION)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    label_ends(axes, labels)
+    return figure
+
+
+@styled
+def heat_map(
+    seconds: Sequence[float], latencies_us: Sequence[float], counts: Sequence[float], title: str, caption: str
+) -> Figure:
+    """How many messages took how long, over the time at which they were planned (edges and counts of `curves.heat`).
+
+    The darker, the more messages; a pause is a slope, two kinds of message are two bands. After Gregg.
+    """
+    figure, (axes,) = frame(title, caption)
+    grid = np.asarray(counts).reshape(len(latencies_us) - 1, len(seconds) - 1)
+    shown = np.ma.masked_equal(grid, 0)
+    norm = LogNorm(1, max(2.0, float(grid.max())))
+    mesh = axes.pcolormesh(seconds, latencies_us, shown, cmap="YlGnBu", norm=norm, rasterized=True)
+    rows = np.flatnonzero(grid.any(axis=1))
+    axes.set_yscale("log")
+    axes.set_ylim(latencies_us[max(0, rows[0] - 2)], latencies_us[min(len(latencies_us) - 1, rows[-1] + 3)])
+    axes.set_xlabel("planned at, seconds")
+    axes.set_ylabel("latency, log scale")
+    axes.yaxis.set_major_formatter(DURATION)
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(False)
+    bar = figure.colorbar(mesh, ax=axes, pad=0.02, aspect=30)
+    bar.set_label("messages in a cell, log scale")
+    bar.ax.yaxis.set_major_formatter(SHORT)
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
+    return figure
+
+
+@styled
+def hockey_stick(
+    loads: Mapping[str, Sequence[Load]],
+    title: str,
+    caption: str,
+    theory: tuple[str, Sequence[float], Sequence[float]] | None = None,
+    promise: tuple[float, float] | None = None,
+) -> Figure:
+    """Latency over the offered load: flat for long, then straight up. A dot is a run, a line goes through the medians.
+
+    theory: its name, rates in messages/s and latencies in µs; promise: a rate and a latency to keep at it. A rate at
+    which a run could not keep its plan gets a cross at the top: there, latency has no value.
+    """
+    figure, (axes,) = frame(title, caption)
+    labels, lost = [], []
+    for (name, found), colour in zip(loads.items(), COLOURS, strict=False):
+        for text, alpha, marker in (("p99", 1.0, "o"), ("p50", 0.45, "s")):
+            medians = []
+            for load in found:
+                values = [value for value in (load.p99 if text == "p99" else load.p50) if value is not None]
+                axes.plot([load.rate] * len(values), values, marker, color=colour, alpha=0.35 * alpha, markersize=4)
+                if values:
+                    medians.append((load.rate, float(np.median(values))))
+            if medians:
+                axes.plot(*zip(*medians, strict=True), color=colour, alpha=alpha)
+                if text == "p99":
+                    labels.append(Label(*medians[-1], name, colour))
+        lost += [(load.rate, colour) for load in found if None in load.p99]
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    if theory is not None:
+        name, rates, latencies = theory
+        axes.plot(rates, latencies, "--", color=GREY, linewidth=1.6)
+        middle = len(rates) // 3
+        place = (rates[middle], latencies[middle])
+        axes.annotate(
+            name, place, xytext=(0, 9), textcoords="offset points", color=GREY, fontweight="bold", fontsize=12
+        )
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * 2)
+    for rate, colour in lost:
+        axes.plot(rate, high * (1.15 + 0.3 * COLOURS.index(colour)), "x", color=colour, markeredgewidth=2)
+    left, right = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
+    axes.set_xlim(left, right * (right / left) ** 0.2)
+    axes.set_xticks(ticks)
+    if promise is not None:
+        rate, latency = promise
+        promise_line(axes, latency, f"promise: p99 under {duration(latency)} at {short(rate)}/s")
+    axes.set_xlabel(
+        "offered load, messages/s, log scale" + (" (×: the sender could not keep its plan)" if lost else "")
+    )
+    axes.set_ylabel("latency: p99, and p50 faint")
+    axes.xaxis.set_major_formatter(SHORT)
+    axes.yaxis.set_major_formatter(DURATION)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_formatter(NullFormatter())
+    label_ends(axes, labels)
+    return figure

@@ -1,0 +1,104 @@
+"""The metrics server's clients, in processes of their own.
+
+`python -m lightbroker.lab.scenarios.clients KIND URL NUMBER`
+
+scrape   GET /metrics every NUMBER seconds, on one connection, as Prometheus does
+probe    GET /health NUMBER times a second, each on a new connection, latency from the planned time
+slow     hold NUMBER connections that are silent, dribble, stop halfway or never read, and make anew what is ended
+
+Each prints a line when it is ready, goes on until its standard input ends, and then prints what it counted as JSON.
+"""
+
+import http.client
+import json
+import select
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+_HEAD = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
+_STEP = 0.5  # seconds between two bytes of a slow client
+
+
+def _until_told(seconds: float) -> bool:
+    """Wait so long; False once standard input has ended."""
+    return not select.select([sys.stdin], [], [], max(0.0, seconds))[0]
+
+
+def scrape(host: str, port: int, interval: float) -> dict[str, Any]:
+    """Scrape until told; how often, and what of it took longest."""
+    connection = http.client.HTTPConnection(host, port, timeout=10)
+    times: list[float] = []
+    size = failed = 0
+    while _until_told(interval):
+        started = time.perf_counter()
+        connection.request("GET", "/metrics")
+        response = connection.getresponse()
+        size = len(response.read())
+        failed += response.status != 200
+        times.append((time.perf_counter() - started) * 1e3)
+    return {"scrapes": len(times), "failed": failed, "bytes": size, "slowest_ms": max(times, default=None)}
+
+
+def probe(host: str, port: int, rate: float) -> dict[str, Any]:
+    """Ask for the health until told; the latencies in ms and how many answers were not 200."""
+    latencies: list[float] = []
+    failed = 0
+    start = time.perf_counter()
+    while _until_told(start + len(latencies) / rate - time.perf_counter()):
+        connection = http.client.HTTPConnection(host, port, timeout=10)
+        try:
+            connection.request("GET", "/health")
+            response = connection.getresponse()
+            response.read()
+            failed += response.status != 200
+        except OSError:
+            failed += 1
+        finally:
+            connection.close()
+        latencies.append((time.perf_counter() - start - len(latencies) / rate) * 1e3)
+    return {"latencies_ms": latencies, "failed": failed}
+
+
+def slow(host: str, port: int, number: float) -> dict[str, Any]:
+    """Hold connections until told; the fewest that were open at a look, and how many had to be made anew."""
+    kinds = (b"", _HEAD, _HEAD[:20], (_HEAD + b"\r\n") * 20)
+
+    def dial(kind: int) -> socket.socket:
+        sock = socket.create_connection((host, port), timeout=10)
+        sock.setblocking(False)
+        sock.send(kinds[kind])
+        return sock
+
+    held = [dial(n % len(kinds)) for n in range(int(number))]
+    fewest, anew = len(held), 0
+    while _until_told(_STEP):
+        ended = []
+        for n, sock in enumerate(held):
+            try:
+                if n % len(kinds) == 1:
+                    sock.send(b"X")
+                elif n % len(kinds) != 3 and not sock.recv(1):
+                    ended.append(n)
+            except BlockingIOError:
+                pass
+            except OSError:
+                ended.append(n)
+        fewest = min(fewest, len(held) - len(ended))
+        anew += len(ended)
+        for n in ended:
+            held[n].close()
+            held[n] = dial(n % len(kinds))
+    return {"fewest_held": fewest, "made_anew": anew}
+
+
+KINDS: dict[str, Callable[[str, int, float], dict[str, Any]]] = {"scrape": scrape, "probe": probe, "slow": slow}
+
+if __name__ == "__main__":
+    kind, url, value = sys.argv[1:]
+    parts = urlsplit(url)
+    print("ready", flush=True)
+    print(json.dumps(KINDS[kind](str(parts.hostname), int(parts.port or 80), float(value))))

@@ -1,0 +1,122 @@
+"""What theory predicts for a measured queue: arrivals and services in, utilisation and wait out, and what to doubt.
+
+A model is as good as its assumptions, so each of them is looked for in the measurement. Where one fails, the prediction
+is still given, beside a warning that says which and by how much.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lightbroker.lab.theory.queueing import GGc, MMc, little
+from lightbroker.lab.theory.simulation import simulate
+
+_ENOUGH = 1_000  # arrivals; with fewer, the checks below see nothing but noise
+_SIGMAS = 4.0
+_EXPONENTIAL = 0.25  # how far a squared coefficient of variation may be from 1
+_WINDOWS = (30, 100, 300)  # in how many parts of the time arrivals are counted: a burst shows in one at least
+_BURSTY = 2.0  # times the variance of the counts that independent arrivals would have
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a queue with these arrivals and services is expected to do; times in seconds.
+
+    arrival_scv, service_scv: squared coefficients of variation, 1 for exponential times; wait: the mean predicted by
+    Kingman (several servers: Allen and Cunneen), exponential_wait: by M/M/c; both are None without a steady state;
+    replayed_wait: the mean of a simulated queue with exactly these arrivals and services, which assumes nothing but
+    first come, first served; present: mean number in the system (Little's law on `wait`); warnings: assumptions that
+    the measurement contradicts.
+    """
+
+    rate: float
+    service: float
+    servers: int
+    utilisation: float
+    arrival_scv: float
+    service_scv: float
+    wait: float | None
+    exponential_wait: float | None
+    replayed_wait: float
+    present: float | None
+    warnings: tuple[str, ...]
+
+
+def predict(arrivals: ArrayLike, services: ArrayLike, servers: int = 1) -> Prediction:
+    """Predict the wait of messages that arrive at `arrivals` and take `services` (both in seconds), in that order.
+
+    Raises ValueError if there are fewer than three, if the two differ in length, or if no time passes.
+    """
+    at, needs = np.asarray(arrivals, dtype=float), np.asarray(services, dtype=float)
+    replayed = simulate(at, needs, servers)
+    if at.size < 3 or at[-1] <= at[0] or not needs.mean() > 0:
+        raise ValueError(f"arrivals must be at least three over some time, with services, not {at.size}")
+    gaps = np.diff(at)
+    rate, service = 1 / float(gaps.mean()), float(needs.mean())
+    arrival_scv, service_scv = _scv(gaps), _scv(needs)
+    utilisation = rate * service / servers
+    steady = utilisation < 1
+    wait = GGc(rate, service, servers, arrival_scv, service_scv).wait if steady else None
+    return Prediction(
+        rate=rate,
+        service=service,
+        servers=servers,
+        utilisation=utilisation,
+        arrival_scv=arrival_scv,
+        service_scv=service_scv,
+        wait=wait,
+        exponential_wait=MMc(rate, service, servers).wait if steady else None,
+        replayed_wait=float(replayed.wait.mean()),
+        present=None if wait is None else little(rate, wait + service),
+        warnings=tuple(_doubts(at, gaps, needs, utilisation, arrival_scv, service_scv)),
+    )
+
+
+def _doubts(
+    at: NDArray[np.float64],
+    gaps: NDArray[np.float64],
+    needs: NDArray[np.float64],
+    utilisation: float,
+    arrival_scv: float,
+    service_scv: float,
+) -> Iterator[str]:
+    if utilisation >= 1:
+        yield f"overloaded: utilisation {utilisation:.2f}, the queue grows for as long as the load lasts"
+    elif utilisation > 0.9:
+        yield f"near saturation: at utilisation {utilisation:.2f} a small error of the rate is a large one of the wait"
+    if at.size < _ENOUGH:
+        yield f"only {at.size} messages: too few to see whether the assumptions hold"
+        return
+    for name, scv in (("arrivals", arrival_scv), ("services", service_scv)):
+        if abs(scv - 1) > _EXPONENTIAL:
+            yield f"{name} are not exponential: squared coefficient of variation {scv:.2f}, M/M/c does not apply"
+    for name, times in (("gaps between arrivals", gaps), ("services", needs)):
+        correlation = _correlation(times[:-1], times[1:])
+        if abs(correlation) > _SIGMAS / math.sqrt(times.size):
+            yield f"{name} are correlated: {correlation:+.2f} from one to the next; independence is assumed"
+    early, late = np.histogram(at, bins=2)[0].tolist()
+    spread = math.sqrt(max(arrival_scv, 1 / at.size) * at.size)
+    if abs(late - early) > _SIGMAS * spread:
+        yield f"not stationary: {early} arrivals in the first half of the time, {late} in the second"
+    # Independent gaps give counts with the variance mean * scv; more means that busy times follow each other.
+    dispersion = max(float(counts.var() / counts.mean()) for counts in (np.histogram(at, n)[0] for n in _WINDOWS))
+    if dispersion > _BURSTY * max(arrival_scv, 0.5):
+        yield f"bursts: counts vary {dispersion:.1f} times as much as Poisson's, {arrival_scv:.1f} were expected"
+    half = needs.size // 2
+    first, second = needs[:half], needs[half:]
+    error = math.sqrt(float(first.var() + second.var()) / half)
+    if abs(float(second.mean() - first.mean())) > _SIGMAS * error > 0:
+        yield f"not stationary: services take {first.mean():.3g} s in the first half, {second.mean():.3g} s later"
+
+
+def _scv(times: NDArray[np.float64]) -> float:
+    return float(times.var() / times.mean() ** 2)
+
+
+def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    if min(one.std(), other.std()) <= 1e-9 * abs(float(one.mean())):  # constant, but for rounding
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])

@@ -1,0 +1,153 @@
+"""The numbers of a broker in Prometheus' text format, version 0.0.4.
+
+The names are an interface, as are the words of the labels: dashboards and alerts are built on them. Counters never go
+down while the process lives; those of a store that outlives it go on where they were.
+"""
+
+import math
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from lightbroker import __version__
+from lightbroker.core.broker import Broker, BrokerStats
+from lightbroker.core.histogram import BOUNDS, Reading
+from lightbroker.core.queue import Queue
+from lightbroker.core.topic.topics import SubscriptionStats
+from lightbroker.server.process import process_metrics
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_STATES = ("ready", "delayed", "leased", "dead")
+_EVENTS = ("accepted", "acked", "dropped", "expired", "purged", "retried", "redriven", "refused")
+_COPY_EVENTS = ("received", "delivered", "dropped", "refused")
+
+Labels = Mapping[str, str]
+
+
+@dataclass
+class Family:
+    """A metric: its samples are (suffix of the name, labels, value), in the order in which they are shown."""
+
+    name: str
+    kind: str
+    help: str
+    samples: list[tuple[str, Labels, float]] = field(default_factory=list)
+
+    def add(self, value: float, **labels: str) -> None:
+        """A sample."""
+        self.samples.append(("", labels, value))
+
+    def add_histogram(self, reading: Reading, **labels: str) -> None:
+        """The samples of a histogram: buckets, each of which counts those below it as well, sum and count."""
+        running = list(accumulate(reading.counts))
+        for bound, count in zip((*BOUNDS, math.inf), running):
+            self.samples.append(("_bucket", {**labels, "le": _number(bound)}, count))
+        self.samples.append(("_sum", labels, reading.seconds))
+        self.samples.append(("_count", labels, running[-1]))
+
+    def lines(self) -> Iterator[str]:
+        """The family as text; nothing if it has no samples."""
+        if self.samples:
+            escaped = self.help.replace("\\", r"\\").replace("\n", r"\n")
+            yield f"# HELP {self.name} {escaped}"
+            yield f"# TYPE {self.name} {self.kind}"
+        for suffix, labels, value in self.samples:
+            pairs = ",".join(f'{name}="{_escape(text)}"' for name, text in labels.items())
+            yield (
+                f"{self.name}{suffix}{{{pairs}}} {_number(value)}" if pairs else f"{self.name}{suffix} {_number(value)}"
+            )
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _number(value: float) -> str:
+    return "+Inf" if value == math.inf else repr(value)
+
+
+def exposition(broker: Broker) -> str:
+    """All metrics of `broker` and of the process, as text; raises StoreError or QueueClosed if its store fails."""
+    stats, queues = broker.stats(), broker.queues
+    build = Family("lightbroker_build_info", "gauge", "1, with the versions of LightBroker and of Python as labels.")
+    build.add(1, version=__version__, python=platform.python_version())
+    families = [build, *_queues(stats, queues), *_times(queues), *_subscribers(stats)]
+    families += [Family(m.name, m.kind, m.help, [("", {}, m.value)]) for m in process_metrics()]
+    return "".join(f"{line}\n" for family in families for line in family.lines())
+
+
+def _queues(stats: BrokerStats, queues: Mapping[str, Queue]) -> tuple[Family, ...]:
+    events = Family(
+        "lightbroker_messages_total",
+        "counter",
+        "Messages by what happened to them. At a quiet instant accepted = ready + delayed + leased + dead (which are "
+        "gauges) + acked + dropped + expired + purged; retried, redriven and refused stand beside that law.",
+    )
+    states = Family("lightbroker_queue_messages", "gauge", "Messages in a queue, by state; dead are its dead letters.")
+    capacity = Family(
+        "lightbroker_queue_capacity_messages",
+        "gauge",
+        "Messages that a queue may hold: ready, delayed and leased together. Absent if it has no bound.",
+    )
+    age = Family(
+        "lightbroker_queue_oldest_message_age_seconds",
+        "gauge",
+        "Seconds since the message that is delivered next was accepted, 0 if none is ready. Absent if the store cannot "
+        "tell.",
+    )
+    for name, queue in stats.queues.items():
+        for event in _EVENTS:
+            events.add(getattr(queue, event), queue=name, event=event)
+        for state in _STATES:
+            states.add(getattr(queue, state), queue=name, state=state)
+        if queue.capacity is not None:
+            capacity.add(queue.capacity, queue=name)
+        if name in queues and (oldest := queues[name].oldest_age()) is not None:
+            age.add(oldest, queue=name)
+    return events, states, capacity, age
+
+
+def _times(queues: Mapping[str, Queue]) -> tuple[Family, ...]:
+    wait = Family(
+        "lightbroker_message_wait_seconds",
+        "histogram",
+        "Seconds from the acceptance of a message until its handler started, delays included. Observed by the worker "
+        "pools of this process, at first deliveries; a redriven message counts from its first acceptance.",
+    )
+    processing = Family(
+        "lightbroker_message_processing_seconds",
+        "histogram",
+        "Seconds that handlers ran, whether they returned or raised. Observed by the worker pools of this process.",
+    )
+    for name, queue in queues.items():
+        wait.add_histogram(queue.wait_times.read(), queue=name)
+        processing.add_histogram(queue.handling_times.read(), queue=name)
+    return wait, processing
+
+
+def _subscribers(stats: BrokerStats) -> tuple[Family, ...]:
+    subscribers = Family(
+        "lightbroker_subscribers", "gauge", "Buffers of subscribers to a pattern; the members of a group share one."
+    )
+    buffered = Family("lightbroker_subscriber_buffered_messages", "gauge", "Copies that subscribers have yet to read.")
+    copies = Family(
+        "lightbroker_subscriber_messages_total",
+        "counter",
+        "Copies of published messages by what happened to them, summed over the subscribers to a pattern.",
+    )
+    sums: dict[tuple[str, str], SubscriptionStats] = {}
+    readers: dict[tuple[str, str], int] = {}
+    for each in stats.subscriptions:
+        key = (each.pattern, each.group or "")
+        readers[key] = readers.get(key, 0) + 1
+        sums[key] = sums[key] + each if key in sums else each
+    for gone in stats.departed:
+        sums[gone.pattern, ""] += gone
+    for (pattern, group), total in sorted(sums.items()):
+        subscribers.add(readers[pattern, group], pattern=pattern, group=group)
+        buffered.add(total.buffered, pattern=pattern, group=group)
+        for event in _COPY_EVENTS:
+            copies.add(getattr(total, event), pattern=pattern, group=group, event=event)
+    return subscribers, buffered, copies

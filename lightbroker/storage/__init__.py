@@ -1,1 +1,0 @@
-"""Where messages wait: one contract (`base`), several stores."""

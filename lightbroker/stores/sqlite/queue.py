@@ -1,0 +1,259 @@
+"""The store in an SQLite file: several processes share its queues, and a crash loses nothing that was accepted.
+
+Each transition is one transaction (`sqlite_file`). With `synchronous=normal`, the default, it survives the death of
+the process; with `synchronous=full` it also survives that of the machine, at the price of an fsync for each commit.
+Leases, delays and time-to-live end by Unix time, so they mean the same in every process and after a reboot; a step of
+the machine's clock moves them. Capacity and counts are those of the file; the other options of a queue are each
+process's own and apply to what it does itself; the file remembers them for those who only look after the queue.
+
+A timeout is for a message, or for room. For another process that is writing, all that changes something waits besides,
+`pull(timeout=0)` too: usually as long as a commit takes, for a minute at most, then it raises StoreError. The file must
+stay where it is while a broker has it open: if somebody deletes or replaces it, or puts a copy back, SQLite goes on in
+the file that nobody can find any more, and what is accepted from then on is lost.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from queue import Empty
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from lightbroker.core import outcome
+from lightbroker.core.clock import Clock
+from lightbroker.core.errors import BrokerError, PushError
+from lightbroker.core.message import DeadLetter, Delivery, Message
+from lightbroker.core.policy import Overflow, QueueOptions
+from lightbroker.core.store import Excerpt, Note, QueueStats
+from lightbroker.core.waiting import Sleepers
+from lightbroker.stores.sqlite.counts import FAR, READY
+from lightbroker.stores.sqlite.file import SqliteFile
+from lightbroker.stores.sqlite.rows import QueueRows
+from lightbroker.stores.sqlite.transitions import Transitions, micros
+from lightbroker.stores.sqlite.waiting import Gate, Lookout
+
+log = logging.getLogger(__name__)
+
+_AGAIN = 1.0  # seconds until a failed look at what is due is repeated
+
+
+def open_store(url: str, create: bool = True) -> "SqliteStore":
+    """The store that `sqlite:///path.db` names, or `sqlite:////absolute/path.db`.
+
+    create: whether to make the file if it is not there.
+
+    `?synchronous=normal` or `full` says what a commit survives. Raises ValueError naming what the URL has wrong, and
+    StoreError for a file that cannot be used.
+    """
+    parts = urlsplit(url)
+    if parts.netloc or parts.fragment or len(parts.path) < 2:
+        raise ValueError(f"store: {url!r} names no file; write sqlite:///path.db or sqlite:////absolute/path.db")
+    options = {"synchronous": "normal", **dict(parse_qsl(parts.query, keep_blank_values=True))}
+    synchronous = options.pop("synchronous").lower()
+    if options:
+        raise ValueError(f"store: {url!r} has the unknown option {', '.join(sorted(options))}; there is: synchronous")
+    if synchronous not in ("normal", "full"):
+        raise ValueError(f"store: synchronous must be normal or full, not {synchronous!r}")
+    path = unquote(parts.path[1:])
+    if path == ":memory:":
+        raise ValueError(f"store: {url!r} would be lost with the process; use 'memory://', which is faster")
+    return SqliteStore(path, synchronous, create)
+
+
+class SqliteStore:
+    """Queues in the file at `path`. SQLite 3.24 or later; every Python since 3.10 is built with one."""
+
+    def __init__(self, path: str, synchronous: str = "normal", create: bool = True) -> None:
+        self.path = path
+        self._file = SqliteFile(path, synchronous, create)
+        self._lookout = Lookout()
+
+    def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> "SqliteQueue":
+        """Open the queue; raises ValueError if the file holds it with other bounds."""
+        return SqliteQueue(self._file, self._lookout, name, options, clock, note)
+
+    def declared(self) -> dict[str, QueueOptions]:
+        """The queues in the file."""
+        rows = self._file.read(lambda: self._file.execute("SELECT name, options FROM queue ORDER BY name").fetchall())
+        return {name: QueueOptions.from_json(options) for name, options in rows}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lookout.close()
+        self._file.close()
+
+
+class SqliteQueue:
+    """See `QueueStore` and `Waitable` for what each method promises."""
+
+    def __init__(
+        self, file: SqliteFile, lookout: Lookout, name: str, options: QueueOptions, clock: Clock, note: Note | None
+    ) -> None:
+        self._file, self._name, self._options, self._clock = file, name, options, clock
+        self._refusing = self._closed = False
+        self._alarm = clock.alarm(self._tick)
+        self._rows = QueueRows(file, name, options, self._announce)
+        self._ready, self._room = Gate(lookout, self._how_many_ready), Gate(lookout, self._how_much_room)
+        self._do = Transitions(name, options, clock, note, file, self._rows)
+        self._armed = FAR  #: what the alarm is set for, if it is
+        self._tick()
+
+    def push(self, message: Message, timeout: float | None, delay: float) -> bool:
+        return self.push_many((message,), timeout, delay)[0]
+
+    def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
+        taken: list[bool] = []
+        enter = partial(self._enter, messages, taken, delay)
+        if self._options.overflow is not Overflow.BLOCK:
+            timeout = 0.0
+        try:
+            if timeout != 0.0:
+                with suppress(Empty):
+                    self._room.attempt(enter, timeout)
+            if len(taken) < len(messages):
+                enter(last=True)
+        except PushError as error:
+            error.accepted = tuple(message.id for message, entered in zip(messages, taken) if entered)
+            raise
+        return taken
+
+    @property
+    def pullers(self) -> Sleepers:
+        return self._ready.sleepers
+
+    @property
+    def pushers(self) -> Sleepers:
+        return self._room.sleepers
+
+    def lease(self, most: int) -> list[Delivery]:
+        return self._ready.watched(partial(self._lease, most))
+
+    def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
+        self._room.watched(partial(self._enter, messages, taken, delay, last))
+
+    def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
+        """Push what is not in yet; raises Empty if there is no room for it, and QueueFull if this is the last try."""
+        if self._refusing:
+            raise self._closed_error()
+        taken += self._file.run(partial(self._do.enter, messages[len(taken) :], delay, last))
+        if len(taken) < len(messages):
+            raise outcome.full(self._name, self._options.capacity) if last else Empty
+
+    def pull(self, timeout: float | None) -> Delivery:
+        return self.pull_many(1, timeout)[0]
+
+    def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
+        try:
+            return self._ready.attempt(partial(self._lease, most), timeout)
+        except Empty:
+            raise outcome.empty(self._name, timeout) from None
+
+    def _lease(self, most: int) -> list[Delivery]:
+        if self._closed:
+            raise self._closed_error()
+        deliveries = self._file.run(partial(self._do.lease, most, self))
+        if not deliveries:
+            raise Empty
+        return deliveries
+
+    def ack(self, delivery: Delivery) -> None:
+        if self._file.run(partial(self._do.ack, (delivery,), self)):
+            raise outcome.lost(self._name, self._options.lease, delivery)
+
+    def ack_many(self, deliveries: Iterable[Delivery]) -> None:
+        deliveries = list(deliveries)
+        if lost := self._file.run(partial(self._do.ack, deliveries, self)):
+            raise outcome.some_lost(len(lost), len(deliveries), outcome.lost(self._name, self._options.lease, lost[0]))
+
+    def nack(self, delivery: Delivery, error: str, trace: str, delay: float | None) -> None:
+        self._file.run(partial(self._do.nack, delivery, error, trace, delay))
+
+    def release(self, delivery: Delivery) -> None:
+        self._file.run(partial(self._do.release, delivery))
+
+    def reject(self, delivery: Delivery, reason: str) -> None:
+        self._file.run(partial(self._do.reject, delivery, reason))
+
+    def extend(self, delivery: Delivery, seconds: float) -> None:
+        self._file.run(partial(self._do.extend, delivery, seconds))
+
+    def dead_letters(self) -> list[DeadLetter]:
+        return self._file.read(self._rows.dead_letters)
+
+    def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        return self._file.read(partial(self._rows.oldest_dead, most, shown))
+
+    def newest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        return self._file.read(partial(self._rows.newest_dead, most, shown))
+
+    def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
+        if self._refusing:
+            raise self._closed_error()
+        chosen = None if ids is None else list(ids)
+        return self._file.run(partial(self._do.redrive, chosen, limit))
+
+    def purge(self) -> int:
+        return self._file.run(self._do.purge)
+
+    def stats(self) -> QueueStats:
+        return self._file.read(self._rows.stats)
+
+    def oldest(self) -> float | None:
+        return self._file.read(self._rows.oldest)
+
+    def check(self) -> None:
+        self._file.read(self._rows.check)
+
+    def refuse(self) -> None:
+        self._refusing = True
+        self._room.open(FAR)
+
+    def close(self) -> None:
+        self.refuse()
+        self._closed = True
+        self._ready.open(FAR)
+        self._alarm.cancel()
+
+    def _closed_error(self) -> PushError:
+        return outcome.closed(self._name, draining=not self._closed)
+
+    # Waking who waits; `_announce` runs with the lock of the file held.
+
+    def _announce(self) -> None:
+        self._ready.open(self._rows.states[READY])
+        self._room.open(max(0, self._rows.room))
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._rows.due < self._armed and not self._closed:
+            self._armed = self._rows.due
+            self._alarm.set(self._clock.monotonic() + (self._rows.due - micros(self._clock.time())) / 1e6)
+
+    def _tick(self) -> None:
+        self._armed = FAR
+        try:
+            self._file.run(self._do.catch_up)
+            self._arm()
+        except BrokerError:
+            if not self._closed:
+                log.warning(
+                    "queue %s: what is due could not be moved on; it is tried again",
+                    self._name,
+                    exc_info=True,
+                    extra={"queue": self._name},
+                )
+                self._alarm.set(self._clock.monotonic() + _AGAIN)
+
+    def _look(self) -> None:
+        """Deal with what another process has changed, or has left to fall due."""
+        self._file.read(self._rows.load)
+        if self._rows.due <= micros(self._clock.time()):
+            self._tick()
+
+    def _how_many_ready(self) -> int:
+        self._look()
+        return self._rows.states[READY]
+
+    def _how_much_room(self) -> int:
+        self._look()
+        return max(0, self._rows.room)

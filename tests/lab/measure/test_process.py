@@ -1,0 +1,25 @@
+"""The measuring process looks at itself without leaving a trace."""
+
+import gc
+import sys
+import tracemalloc
+
+import pytest
+
+from lightbroker.lab.measure.process import resident
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the resident set")
+def test_looking_at_the_memory_takes_none() -> None:
+    def traced() -> int:
+        for _ in range(1000):
+            assert resident()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = traced()
+        assert traced() - before < 1000
+    finally:
+        tracemalloc.stop()
