@@ -14,12 +14,11 @@ from typing import ParamSpec, TypeVar
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.waiting import attempt
 from lightbroker.core import outcome
-from lightbroker.core.errors import PushError
 from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.message import Message
 from lightbroker.core.policy import Overflow
 from lightbroker.core.queue import Queue
-from lightbroker.core.store import Waitable
+from lightbroker.core.store import Waitable, naming_accepted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,15 +64,12 @@ class AsyncStore:
         """Accept them in order."""
         taken: list[bool] = []
         enter = partial(self.call, self._queue.enter, messages, taken, delay)
-        try:
+        with naming_accepted(messages, taken):
             if self._options.overflow is Overflow.BLOCK and timeout != 0.0:
                 with suppress(Empty):
                     await attempt(self._queue.pushers, enter, timeout)
             if len(taken) < len(messages):
                 await self.call(self._queue.enter, messages, taken, delay, last=True)
-        except PushError as error:
-            error.accepted = tuple(message.id for message, entered in zip(messages, taken) if entered)
-            raise
         return taken
 
     async def pull(self, timeout: float | None) -> AsyncDelivery:

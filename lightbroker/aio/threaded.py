@@ -84,7 +84,7 @@ class ThreadedStore(AsyncStore):
         return [ThreadedDelivery(delivery, self) for delivery in found]
 
     def _lease_for(self, mine: "deque[bool]", most: int, waiting: bool) -> list[Delivery]:
-        found = self._queue.lease(most) if waiting else self._queue.pull_many(most, 0.0)
+        found = self._queue.lease(most, last=not waiting)
         try:
             mine.pop()
         except IndexError:

@@ -5,15 +5,18 @@ who want the same message cannot both have it; and a method that raises has chan
 number of threads at once. What a method may assume: arguments were checked, bodies are bytes, times are seconds.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from queue import Empty
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from lightbroker.core.clock import Clock
-from lightbroker.core.errors import InvariantError
+from lightbroker.core.errors import InvariantError, PushError
 from lightbroker.core.message import DeadLetter, Delivery, Message, Settler
 from lightbroker.core.policy import QueueOptions
-from lightbroker.core.waiting import Sleepers
+from lightbroker.core.waiting import Sleepers, attempt
 
 #: Called with (time, message id, from, to, attempt, cause) for each transition of a traced queue.
 Note = Callable[[float, str, str, str, int, str], None]
@@ -138,15 +141,88 @@ class Waitable(QueueStore, Protocol):
     def pushers(self) -> Sleepers:
         """Who waits for room: for each place that gets free the store rouses one, in order; on close all."""
 
-    def lease(self, most: int) -> list[Delivery]:
-        """`pull_many` for somebody who has hung up among `pullers`: if it raises Empty, he will be roused."""
+    def lease(self, most: int, last: bool = False) -> list[Delivery]:
+        """Lease up to `most` READY messages without waiting; the caller has a sleeper among `pullers`.
+
+        Args:
+            most: Messages to lease at most.
+            last: Whether this is the last try. The caller then waits for nothing, and needs no sleeper.
+
+        Raises:
+            Empty: Nothing is READY. Unless this was the last try, the sleeper is roused when that changes.
+            QueueClosed: The queue is closed.
+        """
 
     def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
-        """`push_many` for somebody who has hung up among `pushers`; appends to `taken` what is not answered there yet.
+        """Accept messages without waiting; the caller has a sleeper among `pushers`.
 
-        If it raises Empty, because there is no room, he will be roused. With `last` nobody waits: a full queue follows
-        its overflow policy, which for BLOCK is then to raise QueueFull.
+        Args:
+            messages: What to accept, in order.
+            taken: The answers so far; those of messages that enter now are appended, as `push` returns them.
+            delay: Seconds until the messages are READY.
+            last: Whether this is the last try. A full queue then follows its overflow policy, and the caller needs no
+                sleeper.
+
+        Raises:
+            Empty: There is no room for the rest. The sleeper is roused when that changes.
+            QueueFull: There is no room, this was the last try, and the policy is BLOCK or REJECT.
+            QueueClosed: The queue takes nothing new.
         """
+
+
+def push_all(
+    queue: Waitable,
+    messages: Sequence[Message],
+    taken: list[bool],
+    timeout: float | None,
+    delay: float,
+    *,
+    blocks: bool,
+) -> list[bool]:
+    """Accept messages in order: `QueueStore.push_many` for every store.
+
+    Args:
+        queue: Where they go.
+        messages: What to accept.
+        taken: The answers for those at the head that entered before; it is completed and returned.
+        timeout: Seconds to wait for room, for all of them together (None: for ever).
+        delay: Seconds until they are READY.
+        blocks: Whether the queue's policy is to wait for room.
+
+    Returns:
+        For each message whether it entered; False means that the overflow policy dropped it.
+
+    Raises:
+        PushError: One was not accepted. `accepted` holds the ids of those that entered before it.
+    """
+    with naming_accepted(messages, taken):
+        if blocks and timeout != 0.0:
+            with suppress(Empty):
+                attempt(queue.pushers, partial(queue.enter, messages, taken, delay), timeout)
+        if len(taken) < len(messages):
+            queue.enter(messages, taken, delay, last=True)
+    return taken
+
+
+def pull_some(queue: Waitable, most: int, timeout: float | None) -> list[Delivery]:
+    """Lease up to `most` messages, waiting up to `timeout` seconds (None: for ever) for the first.
+
+    Raises:
+        Empty: None became READY in time.
+    """
+    if timeout == 0.0:
+        return queue.lease(most, last=True)
+    return attempt(queue.pullers, partial(queue.lease, most), timeout)
+
+
+@contextmanager
+def naming_accepted(messages: Sequence[Message], taken: Sequence[bool]) -> Iterator[None]:
+    """Let a PushError say which of `messages` entered before it, by the answers in `taken`."""
+    try:
+        yield
+    except PushError as error:
+        error.accepted = tuple(message.id for message, entered in zip(messages, taken) if entered)
+        raise
 
 
 class Store(Protocol):

@@ -6,6 +6,7 @@ of its own on a list, and whoever makes room or a message ready takes the first 
 hangs there instead is in `lightbroker.aio.waiting`: who makes room or a message ready cannot tell them apart.
 """
 
+import math
 import threading
 import time
 from collections import deque
@@ -38,12 +39,21 @@ def rouse(sleepers: Sleepers, most: int = 1) -> None:
         deque(map(_release, map(deque.popleft, repeat(sleepers, most))), maxlen=0)
 
 
-def attempt(sleepers: Sleepers, step: Callable[[], T], timeout: float) -> T:
-    """Return what `step` returns, trying again each time that `rouse` says so, for at most `timeout` seconds.
+def attempt(sleepers: Sleepers, step: Callable[[], T], timeout: float | None) -> T:
+    """Call `step` until it does not raise Empty, again each time that `rouse` wakes this thread.
 
-    Raises what `step` raises: `Empty` when the time is over, anything else at once.
+    Args:
+        sleepers: Where this thread waits to be roused.
+        step: Tries once and raises Empty if that was in vain. Anything else that it raises is raised at once.
+        timeout: Seconds after which to give up (None: never).
+
+    Returns:
+        What `step` returns.
+
+    Raises:
+        Empty: The time is over.
     """
-    until = time.monotonic() + timeout
+    until = math.inf if timeout is None else time.monotonic() + timeout
     while True:
         lock = threading.Lock()
         lock.acquire()
@@ -56,7 +66,7 @@ def attempt(sleepers: Sleepers, step: Callable[[], T], timeout: float) -> T:
                 wait = until - time.monotonic()
                 if wait <= 0.0:
                     raise
-            lock.acquire(timeout=wait)
+            lock.acquire(timeout=min(wait, threading.TIMEOUT_MAX))
             leaving = False
         finally:
             try:

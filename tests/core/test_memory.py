@@ -1,13 +1,16 @@
 """What only the store in memory has: permits, tokens, and one scan over the leases."""
 
 from collections.abc import Callable
+from queue import Empty
 from typing import Any
 
 import pytest
 
-from lightbroker import InvariantError, ManualClock, Message, Queue, QueueClosed
+from lightbroker import InvariantError, ManualClock, Message, Queue, QueueClosed, QueueFull
+from lightbroker.core import store
 from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.policy import QueueOptions
+from lightbroker.core.waiting import Sleepers
 
 OpenQueue = Callable[..., Queue]
 
@@ -29,17 +32,18 @@ def test_a_message_that_was_not_announced_is_noticed() -> None:
 def test_a_batch_that_waits_for_room_has_one_time_for_all(
     open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waits: list[float] = []
+    waits: list[float | None] = []
 
-    def push(queue: MemoryQueue, message: Any, timeout: float, delay: float) -> bool:
+    def attempt(sleepers: Sleepers, step: Callable[[], None], timeout: float | None) -> None:
         waits.append(timeout)
-        return True
+        raise Empty
 
     queue = open_queue(capacity=1)
     queue.push("full")
-    monkeypatch.setattr(MemoryQueue, "push", push)
-    queue.push_many(["a", "b", "c"], timeout=5.0)
-    assert 5.0 >= waits[0] > waits[1] > waits[2]
+    monkeypatch.setattr(store, "attempt", attempt)
+    with pytest.raises(QueueFull):
+        queue.push_many(["a", "b", "c"], timeout=5.0)
+    assert waits == [5.0]
 
 
 def test_a_look_at_the_leases_ends_at_the_first_that_has_time_left(open_queue: OpenQueue, clock: ManualClock) -> None:

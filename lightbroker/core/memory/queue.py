@@ -1,6 +1,5 @@
 """The store in memory: the hot path, push, pull and ack, each one atomic step (see `steps`) without a lock."""
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -11,11 +10,11 @@ from typing import Any, TypeVar, overload
 
 from lightbroker.core import outcome
 from lightbroker.core.clock import Clock
-from lightbroker.core.errors import PushError, QueueClosed, QueueFull
+from lightbroker.core.errors import QueueClosed, QueueFull
 from lightbroker.core.memory.slow import SlowPaths
 from lightbroker.core.message import NEVER, Delivery, Leased, Message
 from lightbroker.core.policy import Overflow, QueueOptions
-from lightbroker.core.store import Note
+from lightbroker.core.store import Note, push_all
 from lightbroker.core.waiting import attempt, rouse
 
 T = TypeVar("T")
@@ -112,7 +111,7 @@ class MemoryQueue(SlowPaths):
             self._note(self._now(), message.id, "NEW", "DELAYED" if delay else "READY", 0, "push")
         return True
 
-    def lease(self, most: int) -> list[Delivery]:
+    def lease(self, most: int, last: bool = False) -> list[Delivery]:
         return self.pull_many(most, 0.0)
 
     def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
@@ -122,14 +121,11 @@ class MemoryQueue(SlowPaths):
 
     def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
         taken = [True] * self._enter_many(messages, delay)
-        until = time.monotonic() + (timeout or 0.0)
-        for message in messages[len(taken) :]:
-            try:
-                taken.append(self.push(message, timeout and max(0.0, until - time.monotonic()), delay))
-            except PushError as error:
-                error.accepted = tuple(m.id for m, entered in zip(messages, taken) if entered)
-                raise
-        return taken
+        return (
+            taken
+            if len(taken) == len(messages)
+            else push_all(self, messages, taken, timeout, delay, blocks=self.blocks)
+        )
 
     def _enter_many(self, messages: Sequence[Message], delay: float) -> int:
         """Push those at the head that need no more than a permit, in one step; how many."""

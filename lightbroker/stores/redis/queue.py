@@ -1,20 +1,18 @@
 """A queue in Redis: the methods of the contract. See `redis` for what is promised, `lua/` for what is done."""
 
-import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from itertools import count
 from queue import Empty
 
 from lightbroker.core import outcome
 from lightbroker.core.clock import Clock
-from lightbroker.core.errors import BrokerError, PushError, QueueClosed
+from lightbroker.core.errors import BrokerError, QueueClosed
 from lightbroker.core.message import MAX_BODY, DeadLetter, Delivery, Message
 from lightbroker.core.policy import Overflow, QueueOptions
-from lightbroker.core.store import Excerpt, Note, QueueStats
-from lightbroker.core.waiting import Sleepers, attempt
+from lightbroker.core.store import Excerpt, Note, QueueStats, pull_some, push_all
+from lightbroker.core.waiting import Sleepers
 from lightbroker.stores.redis.commands import MOST, QueueCommands
 from lightbroker.stores.redis.link import RedisLink
 from lightbroker.stores.redis.records import FAR, Lease, Reply
@@ -49,28 +47,7 @@ class RedisQueue(QueueRuns):
         return self.push_many((message,), timeout, delay)[0]
 
     def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
-        taken: list[bool] = []
-        blocks = self._options.overflow is Overflow.BLOCK and timeout != 0.0
-        try:
-            if self._refusing:
-                raise self._closed_error()
-            if blocks:
-                self._enter_patiently(messages, taken, delay, threading.TIMEOUT_MAX if timeout is None else timeout)
-            if len(taken) < len(messages):
-                self.enter(messages, taken, delay, last=True)
-        except PushError as error:
-            error.accepted = tuple(message.id for message, entered in zip(messages, taken) if entered)
-            raise
-        return taken
-
-    def _enter_patiently(
-        self, messages: Sequence[Message], taken: list[bool], delay: float, timeout: float | None
-    ) -> None:
-        if not self._line.heard:
-            self._enter(messages, taken, delay, b"no")
-        if len(taken) < len(messages):
-            with suppress(Empty):
-                attempt(self._line.pushers, partial(self.enter, messages, taken, delay), timeout or 0.0)
+        return push_all(self, messages, [], timeout, delay, blocks=self._options.overflow is Overflow.BLOCK)
 
     @property
     def pushers(self) -> Sleepers:
@@ -79,7 +56,10 @@ class RedisQueue(QueueRuns):
     def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
         if self._refusing:
             raise self._closed_error()
-        if not last:
+        if not last and not self._line.heard:
+            self._enter(messages, taken, delay, b"no")  # most enter at once, and need nobody who listens
+            if len(taken) == len(messages):
+                return
             self._listener.attend(self._line)
         waits = b"crowd" if len(self._line.pushers) > 1 else b"wait"
         self._enter(messages, taken, delay, b"refuse" if last else waits)
@@ -112,13 +92,7 @@ class RedisQueue(QueueRuns):
 
     def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
         try:
-            if timeout == 0.0 or not self._line.heard:
-                with suppress(Empty):
-                    return self._lease(most, b"no")
-                if timeout == 0.0:
-                    raise Empty
-            seconds = threading.TIMEOUT_MAX if timeout is None else timeout
-            return attempt(self._line.pullers, partial(self.lease, most), seconds)
+            return pull_some(self, most, timeout)
         except Empty:
             raise outcome.empty(self._name, timeout) from None
 
@@ -126,8 +100,12 @@ class RedisQueue(QueueRuns):
     def pullers(self) -> Sleepers:
         return self._line.pullers
 
-    def lease(self, most: int) -> list[Delivery]:
-        if not self._closed:
+    def lease(self, most: int, last: bool = False) -> list[Delivery]:
+        if last:
+            return self._lease(most, b"no")
+        if not self._line.heard and not self._closed:
+            with suppress(Empty):
+                return self._lease(most, b"no")  # what is READY needs nobody who listens
             self._listener.attend(self._line)
         return self._lease(most, b"crowd" if len(self._line.pullers) > 1 else b"wait")
 

@@ -14,7 +14,6 @@ the file that nobody can find any more, and what is accepted from then on is los
 
 import logging
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from queue import Empty
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -24,7 +23,7 @@ from lightbroker.core.clock import Clock
 from lightbroker.core.errors import BrokerError, PushError
 from lightbroker.core.message import DeadLetter, Delivery, Message
 from lightbroker.core.policy import Overflow, QueueOptions
-from lightbroker.core.store import Excerpt, Note, QueueStats
+from lightbroker.core.store import Excerpt, Note, QueueStats, pull_some, push_all
 from lightbroker.core.waiting import Sleepers
 from lightbroker.stores.sqlite.counts import FAR, READY
 from lightbroker.stores.sqlite.file import SqliteFile
@@ -102,20 +101,7 @@ class SqliteQueue:
         return self.push_many((message,), timeout, delay)[0]
 
     def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
-        taken: list[bool] = []
-        enter = partial(self._enter, messages, taken, delay)
-        if self._options.overflow is not Overflow.BLOCK:
-            timeout = 0.0
-        try:
-            if timeout != 0.0:
-                with suppress(Empty):
-                    self._room.attempt(enter, timeout)
-            if len(taken) < len(messages):
-                enter(last=True)
-        except PushError as error:
-            error.accepted = tuple(message.id for message, entered in zip(messages, taken) if entered)
-            raise
-        return taken
+        return push_all(self, messages, [], timeout, delay, blocks=self._options.overflow is Overflow.BLOCK)
 
     @property
     def pullers(self) -> Sleepers:
@@ -125,36 +111,34 @@ class SqliteQueue:
     def pushers(self) -> Sleepers:
         return self._room.sleepers
 
-    def lease(self, most: int) -> list[Delivery]:
-        return self._ready.watched(partial(self._lease, most))
-
     def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
-        self._room.watched(partial(self._enter, messages, taken, delay, last))
-
-    def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
-        """Push what is not in yet; raises Empty if there is no room for it, and QueueFull if this is the last try."""
         if self._refusing:
             raise self._closed_error()
         taken += self._file.run(partial(self._do.enter, messages[len(taken) :], delay, last))
         if len(taken) < len(messages):
-            raise outcome.full(self._name, self._options.capacity) if last else Empty
+            if last:
+                raise outcome.full(self._name, self._options.capacity)
+            self._room.begin()
+            raise Empty
+
+    def lease(self, most: int, last: bool = False) -> list[Delivery]:
+        if self._closed:
+            raise self._closed_error()
+        deliveries = self._file.run(partial(self._do.lease, most, self))
+        if not deliveries:
+            if not last:
+                self._ready.begin()
+            raise Empty
+        return deliveries
 
     def pull(self, timeout: float | None) -> Delivery:
         return self.pull_many(1, timeout)[0]
 
     def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
         try:
-            return self._ready.attempt(partial(self._lease, most), timeout)
+            return pull_some(self, most, timeout)
         except Empty:
             raise outcome.empty(self._name, timeout) from None
-
-    def _lease(self, most: int) -> list[Delivery]:
-        if self._closed:
-            raise self._closed_error()
-        deliveries = self._file.run(partial(self._do.lease, most, self))
-        if not deliveries:
-            raise Empty
-        return deliveries
 
     def ack(self, delivery: Delivery) -> None:
         if self._file.run(partial(self._do.ack, (delivery,), self)):

@@ -10,13 +10,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from queue import Empty, SimpleQueue
-from typing import TypeVar
+from queue import SimpleQueue
 
 from lightbroker.core.errors import BrokerError
-from lightbroker.core.waiting import Sleepers, attempt, rouse
-
-T = TypeVar("T")
+from lightbroker.core.waiting import Sleepers, rouse
 
 _LOOK = 0.001, 0.02  # seconds between two looks: after a change, and at most
 
@@ -78,22 +75,6 @@ class Gate:
         self.open(threads)
         return threads > 0
 
-    def attempt(self, step: Callable[[], T], timeout: float | None) -> T:
-        """Return what `step` returns, trying again when there is a change for `timeout` seconds (None: for ever).
-
-        Raises Empty if `step` did so to the end, and at once what else it raises.
-        """
-        try:
-            return step()  # most go on at once, and need not hang up for it
-        except Empty:
-            if timeout == 0.0:
-                raise
-        return attempt(self.sleepers, lambda: self.watched(step), threading.TIMEOUT_MAX if timeout is None else timeout)
-
-    def watched(self, step: Callable[[], T]) -> T:
-        """Return what `step` returns, for somebody who has hung up: if it raises Empty, what others write wakes him."""
-        try:
-            return step()
-        except Empty:
-            self._lookout.begin()
-            raise
+    def begin(self) -> None:
+        """Somebody has hung up here in vain: what other processes write wakes him as well."""
+        self._lookout.begin()
