@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightbroker.lab.measure import machine
-from tests.adversary import mutation
 from tests.adversary.crashes import crash_redis, crash_sqlite, malformed, soak
 from tests.adversary.interrupts import cancel_storm, interrupt, interrupt_workers
 from tests.adversary.models import model_machine, stdlib_oracle, topic_model, total_queue
+from tests.adversary.mutations import mutation
+from tests.adversary.mutations.patching import Patch
 from tests.adversary.schedules import schedule_races
 
 RESULTS = Path(__file__).with_name("torture.json")
@@ -42,7 +43,7 @@ class Torture(NamedTuple):
     told: str
 
 
-def _mutate(patches: tuple[mutation.Patch, ...], suite: tuple[str, ...]) -> Report:
+def _mutate(patches: tuple[Patch, ...], suite: tuple[str, ...]) -> Report:
     report = mutation.run(patches, suite=suite)
     return {**report, "too_few": report["caught"] < LEAST_CAUGHT * report["patches"]}
 

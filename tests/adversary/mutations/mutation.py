@@ -1,9 +1,10 @@
 """Does a test fail if a step is taken away? Each patch breaks one atomic step, re-check or ordering of the core.
 
-A patch is applied to a copy of the package, the tests run against the copy, and one of them must fail or hang. What
-survives is a test that is missing, or a step that is not needed; `SURVIVORS` says which.
+A patch is applied to a copy of the package. The tests run against the copy, and one of them must fail or hang. If none
+does, a test is missing or the step is not needed; `SURVIVORS` says which.
 """
 
+import ast
 import os
 import shutil
 import subprocess
@@ -15,12 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from tests.adversary import mutation_aio, mutation_hot, mutation_rest, mutation_slow
+from tests.adversary.mutations import aio_pools, aio_queues, failing, pools, pull, push, timing, topics
+from tests.adversary.mutations.patching import Misfit, Package, Patch
 
-ROOT = Path(__file__).parents[2]
-COPIED = ("lightbroker", "tests", "pyproject.toml", "README.md")
+ROOT = Path(__file__).parents[3]
+PACKAGE = "lightbroker"
+COPIED = (PACKAGE, "tests", "pyproject.toml", "README.md")
 QUICK = ("tests/contract", "tests/core/test_queue.py", "tests/core/test_clock.py", "tests/core/test_topic.py")
 FULL = (
     *QUICK,
@@ -52,20 +55,10 @@ SURVIVORS: dict[str, str] = {
     "a replaced clock goes on": "an alarm is taken with the lock held, so two threads ring each only once",
 }
 
-
-class Patch(NamedTuple):
-    """Replace `old`, which must be there exactly once, by `new`."""
-
-    what: str
-    file: str
-    old: str
-    new: str
-
-
 PATCHES = tuple(
-    Patch(what, file, old, new)
-    for listed in (mutation_hot.PATCHES, mutation_slow.PATCHES, mutation_rest.PATCHES, mutation_aio.PATCHES)
-    for file, rows in listed.items()
+    Patch(what, where, old, new)
+    for module in (push, pull, failing, timing, topics, pools, aio_queues, aio_pools)
+    for where, rows in module.PATCHES.items()
     for what, old, new in rows
 )
 
@@ -73,11 +66,21 @@ PATCHES = tuple(
 def run(
     patches: Sequence[Patch] = PATCHES, *, suite: Sequence[str] = FULL, workers: int = os.cpu_count() or 1
 ) -> dict[str, Any]:
-    """Apply each of `patches` in a copy of its own and run `suite` there; which were caught, how, and which were not.
+    """Apply each of `patches` in a copy of its own, run `suite` there, and report which were caught and by what.
 
-    Raises RuntimeError if the suite fails without a patch, and LookupError if a patch does not fit the code.
+    Args:
+        patches: What to try.
+        suite: The tests to run, as arguments of pytest.
+        workers: How many copies are tested at a time.
+
+    Raises:
+        LookupError: Some of the patches do not apply; it names each.
+        RuntimeError: The suite fails without any patch.
     """
+    if wrong := misfits(patches):
+        raise LookupError("\n".join(wrong))
     with _copy() as root:
+        _rewrite(root, patches)
         failure = _failure(root, suite)
     if failure:
         raise RuntimeError(f"the tests fail without any patch: {failure}")
@@ -93,26 +96,31 @@ def run(
 
 
 def misfits(patches: Iterable[Patch] = PATCHES) -> list[str]:
-    """Which patches no longer fit the code, or do not compile."""
-    return [patch.what for patch in patches if _patched(ROOT, patch) is None]
-
-
-def _patched(root: Path, patch: Patch) -> str | None:
-    text = (root / "lightbroker" / patch.file).read_text()
-    if text.count(patch.old) != 1:
-        return None
-    text = text.replace(patch.old, patch.new)
-    compile(text, patch.what, "exec")
-    return text
+    """Return the name of each patch that does not apply to the code, with the reason."""
+    package, wrong = Package(ROOT / PACKAGE), []
+    for patch in patches:
+        try:
+            package.apply(patch)
+        except Misfit as misfit:
+            wrong.append(str(misfit))
+    return wrong
 
 
 def _attempt(patch: Patch, suite: Sequence[str]) -> str:
     with _copy() as root:
-        text = _patched(root, patch)
-        if text is None:
-            raise LookupError(f"the patch {patch.what!r} does not fit {patch.file}")
-        (root / "lightbroker" / patch.file).write_text(text)
+        path, source = Package(root / PACKAGE).apply(patch)
+        path.write_text(source, encoding="utf-8")
         return _failure(root, suite)
+
+
+def _rewrite(root: Path, patches: Iterable[Patch]) -> None:
+    """Write the modules that `patches` change as a patch writes them, but unchanged: without comments, on other lines.
+
+    A test that fails because of that alone must not count as one that has caught a patch.
+    """
+    package = Package(root / PACKAGE)
+    for path in {path for patch in patches for path in package.paths(patch)}:
+        path.write_text(ast.unparse(ast.parse(path.read_text(encoding="utf-8"))) + "\n", encoding="utf-8")
 
 
 @contextmanager
@@ -128,7 +136,7 @@ def _copy() -> Iterator[Path]:
 
 
 def _failure(root: Path, suite: Sequence[str]) -> str:
-    """The first test that fails or hangs; empty if none does."""
+    """Return the name of the first test that fails or hangs, or "" if none does."""
     options = ("-x", "-k", NOT_THESE, "-p", "no:cacheprovider", "--tb=no", "--timeout", str(HANGS), "-rfE")
     command = (sys.executable, "-m", "pytest", *options, *suite)
     environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,0 +1,187 @@
+"""Mutations of the hot path in: push in memory, one or many."""
+
+from tests.adversary.mutations.patching import Table
+
+PATCHES: Table = {
+    "MemoryQueue.push": [
+        (
+            "push does not count",
+            "map(self._announce, self._here, map(self._insert, self._permits, (message,)), self._accepted)",
+            "map(self._announce, self._here, map(self._insert, self._permits, (message,)))",
+        ),
+        (
+            "push takes no permit",
+            "map(self._insert, self._permits, (message,))",
+            "map(self._insert, (2**62,), (message,))",
+        ),
+        (
+            "push does not announce",
+            "map(self._announce, self._here, map(self._insert, self._permits, (message,)), self._accepted)",
+            "zip(map(self._insert, self._permits, (message,)), self._accepted)",
+        ),
+        (
+            "push in two steps: permit, enter",
+            "next(map(self._announce, self._here, map(self._insert, self._permits, (message,)), self._accepted))",
+            """
+            permit = next(self._permits)
+            next(map(self._announce, self._here, map(self._insert, (permit,), (message,)), self._accepted))
+            """,
+        ),
+        (
+            "push does not look whether it is refused",
+            """
+            if self._refusing:
+                raise self._closed_error()
+            """,
+            "",
+        ),
+        (
+            "push does not watch the TTL",
+            """
+            if message.expires < NEVER:
+                self._watch(message)
+            """,
+            "",
+        ),
+        (
+            "push does not rouse who pulls",
+            """
+            if self._pullers:
+                rouse(self._pullers)
+            """,
+            "",
+        ),
+        (
+            "a timed push does not wait",
+            "attempt(self._pushers, lambda: self._enter(message, self._permits_now, delay), timeout)",
+            "self._enter(message, self._permits_now, delay)",
+        ),
+    ],
+    "MemoryQueue._enter": [
+        (
+            "a waiting push does not look whether it is refused",
+            """
+            if self._refusing:
+                raise self._closed_error()
+            """,
+            "",
+        ),
+        ("a delayed push does not count", "zip(map(index, permits), self._accepted)", "map(index, permits)"),
+        ("a delayed push takes no permit", "zip(map(index, permits), self._accepted)", "self._accepted"),
+        ("a delayed push overlooks the close", "map(index, permits)", "permits"),
+        (
+            "a timed push does not watch the TTL",
+            """
+            if message.expires < NEVER:
+                self._watch(message)
+            """,
+            "",
+        ),
+    ],
+    "MemoryQueue._enter_many": [
+        ("push_many takes a permit too many", "zip(bound, entering)", "zip(entering, bound)"),
+        ("push_many rouses one", "rouse(self._pullers, len(messages))", "rouse(self._pullers)"),
+        (
+            "push_many forgets the TTL",
+            "not messages or messages[0].expires < NEVER or self._refusing or delay or self._note is not None",
+            "not messages or self._refusing or delay or self._note is not None",
+        ),
+        (
+            "push_many ignores the delay",
+            "not messages or messages[0].expires < NEVER or self._refusing or delay or self._note is not None",
+            "not messages or messages[0].expires < NEVER or self._refusing or self._note is not None",
+        ),
+        (
+            "push_many goes on when refused",
+            "not messages or messages[0].expires < NEVER or self._refusing or delay or self._note is not None",
+            "not messages or messages[0].expires < NEVER or delay or self._note is not None",
+        ),
+        ("push_many counts what the close shut out", "shut_out = 1", ""),
+        ("push_many keeps the word that it is closed", "self._push_woken()", ""),
+    ],
+    "offer": [
+        ("offer keeps the word that it is closed", "queue._push_woken()", ""),
+        (
+            "offer does not count",
+            "map(queue._announce, queue._here, entering, queue._accepted)",
+            "map(queue._announce, queue._here, entering)",
+        ),
+        (
+            "offer rouses nobody",
+            """
+            if queue._pullers:
+                rouse(queue._pullers)
+            """,
+            "",
+        ),
+        (
+            "offer ends at a full or closed buffer",
+            """
+            with suppress(QueueFull, QueueClosed):
+                taken += queue.push(message, None, 0.0)
+            """,
+            """
+            with suppress():
+                taken += queue.push(message, None, 0.0)
+            """,
+        ),
+    ],
+    "MemoryQueue.push_now": [
+        (
+            "push_now waits",
+            "self._enter(message, self._permits_now, delay)",
+            "self._enter(message, self._permits, delay)",
+        ),
+        (
+            "push_now overflows",
+            """
+            if self._options.overflow is not Overflow.BLOCK:
+                return self.push(message, None, delay)
+            """,
+            """
+            if True:
+                return self.push(message, 0.0, delay)
+            """,
+        ),
+        (
+            "push_now does not rouse who pulls",
+            """
+            if self._pullers:
+                rouse(self._pullers)
+            """,
+            "",
+        ),
+    ],
+    "MemoryQueue.push_many": [
+        (
+            "push_many does not say what was accepted",
+            "tuple(m.id for m, entered in zip(messages, taken) if entered)",
+            "tuple(m.id for m, entered in zip(messages, taken) if False)",
+        ),
+        ("push_many waits for each", "timeout and max(0.0, until - time.monotonic())", "timeout"),
+    ],
+    "MemoryQueue._overflow": [
+        ("a refusal is not counted", "next(self._refused)", ""),
+        (
+            "an overflow letter is not counted",
+            'self._bury(self._accepted, message.with_attempts(0, None), "overflow", "NEW")',
+            'self._bury(iter((0,)), message.with_attempts(0, None), "overflow", "NEW")',
+        ),
+        ("drop-oldest keeps the permit", "zip(self._take_now, self._drop)", "zip(self._take_now, self._dropped)"),
+        (
+            "drop-oldest counts first",
+            "oldest, _ = next(zip(self._take_now, self._drop))",
+            "_, oldest = next(zip(self._drop, self._take_now))",
+        ),
+        (
+            "drop-oldest in two steps",
+            "oldest, _ = next(zip(self._take_now, self._drop))",
+            """
+            oldest = next(self._take_now)
+            next(self._drop)
+            """,
+        ),
+        ("drop-oldest swallows the close", "self._pull_woken()", "self._closed_error()"),
+        ("a dropped push is not accepted", "zip(self._accepted, self._dropped)", "self._dropped"),
+    ],
+}

@@ -1,0 +1,229 @@
+"""Mutations of what time does: delays, TTLs and leases that end, waiting with a time-out, the clocks."""
+
+from tests.adversary.mutations.patching import Table
+
+PATCHES: Table = {
+    "SlowPaths.__init__": [
+        ("no alarm for the first lease", "self._alarm.set(self._now() + options.lease)", ""),
+    ],
+    "SlowPaths._defer": [
+        (
+            "a delay begins before the step",
+            "zip(before, map(self._delayed.setdefault, (key,), ((due, message),)))",
+            "zip(map(self._delayed.setdefault, (key,), ((due, message),)), before)",
+        ),
+        (
+            "a delay in two steps",
+            "next(zip(before, map(self._delayed.setdefault, (key,), ((due, message),))))",
+            """
+            next(before)
+            self._delayed[key] = due, message
+            """,
+        ),
+        ("a delay sets no alarm", "self._alarm.set(due)", ""),
+    ],
+    "SlowPaths._watch": [
+        ("a TTL sets no alarm", "self._alarm.set(message.expires)", ""),
+        (
+            "tidying forgets what is ready",
+            "[(m.expires, next(self._keys), m) for m in self._ready.copy() if m.expires < NEVER]",
+            "[(m.expires, next(self._keys), m) for m in ()]",
+        ),
+    ],
+    "SlowPaths._tick": [
+        (
+            "an alarm is not set again",
+            "self._alarm.set(min(self._wake(now), self._expire_ready(now), self._expire_leases(now)))",
+            "min(self._wake(now), self._expire_ready(now), self._expire_leases(now))",
+        ),
+        (
+            "leases end before messages wake",
+            "min(self._wake(now), self._expire_ready(now), self._expire_leases(now))",
+            "min(self._expire_leases(now), self._wake(now))",
+        ),
+    ],
+    "SlowPaths._wake": [
+        ("what an interrupt kept out is not found", "len(self._due) < len(self._delayed)", "False"),
+        ("what is due wakes late", "self._due[0][0] <= now", "self._due[0][0] < now"),
+        (
+            "waking leaves a copy",
+            "zip(map(self._delayed.pop, (key,)), self._appending(message), self._signal)",
+            "zip(self._appending(message), self._signal)",
+        ),
+        (
+            "waking is not announced",
+            "zip(map(self._delayed.pop, (key,)), self._appending(message), self._signal)",
+            "zip(map(self._delayed.pop, (key,)), self._appending(message))",
+        ),
+        ("waking rouses nobody", "rouse(self._pullers)", ""),
+        ("waking does not watch the TTL", "self._watch(message)", ""),
+    ],
+    "SlowPaths._expire_ready": [
+        ("expiry takes no token", "self._tokens.get_nowait()", ""),
+        ("expiry keeps another's token", "next(self._signal)", ""),
+    ],
+    "SlowPaths._expire_leased": [
+        (
+            "a pull that stalled too long fails",
+            """
+            with self._lock, suppress(KeyError):
+                self._expire_from(self._leaving(delivery), message, "READY")
+            """,
+            """
+            with self._lock:
+                self._expire_from(self._leaving(delivery), message, "READY")
+            """,
+        ),
+    ],
+    "SlowPaths._expire_from": [
+        ("expiry keeps the permit", "zip(leaving, self._expire)", "zip(leaving, self._expired)"),
+        ("expiry counts first", "zip(leaving, self._expire)", "zip(self._expire, leaving)"),
+        ("expiry rouses nobody", "rouse(self._pushers)", ""),
+        ("expiry destroys evidence", "message.failure is None", "True"),
+        (
+            "a letter counts a delivery that was not",
+            "message.with_attempts(message.attempts - 1, message.failure)",
+            "message",
+        ),
+    ],
+    "SlowPaths._end_leases": [
+        (
+            "a lease interrupted in the making never ends",
+            "deadline = delivery.deadline = now + self._options.lease",
+            "continue",
+        ),
+        ("a lease interrupted in the making has no message", "delivery.message = message", ""),
+        ("a lease lasts an instant longer", "deadline > now", "deadline >= now"),
+        (
+            "an extended lease ends the scan",
+            """
+            if delivery in self._extended:
+                continue
+            """,
+            "",
+        ),
+        (
+            "the scan does not end",
+            """
+            if delivery in self._extended:
+                continue
+            return following
+            """,
+            """
+            if delivery in self._extended:
+                continue
+            continue
+            """,
+        ),
+        ("expiry fails if an ack is faster", "suppress(KeyError)", "suppress()"),
+        (
+            "one scan is all",
+            """
+            if len(oldest) < most:
+                return following
+            """,
+            "return following",
+        ),
+        ("extended leases fill the scan", "most = _SCAN + len(self._extended)", "most = 1"),
+    ],
+    "SlowPaths._expire_leases": [
+        (
+            "the next look for leases comes too late",
+            "self._end_leases(now)",
+            "self._end_leases(now) + self._options.lease",
+        ),
+    ],
+    "attempt": [
+        ("who waits is not on the list", "sleepers.append(lock)", ""),
+        (
+            "who waits is on the list too late",
+            """
+            sleepers.append(lock)
+            try:
+                return step()
+            except Empty:
+                wait = until - time.monotonic()
+                if wait <= 0.0:
+                    raise
+            """,
+            """
+            try:
+                return step()
+            except Empty:
+                sleepers.append(lock)
+                wait = until - time.monotonic()
+                if wait <= 0.0:
+                    raise
+            """,
+        ),
+        ("who leaves stays on the list", "sleepers.remove(lock)", ""),
+        (
+            "who was sent in vain sends nobody on",
+            """
+            if leaving:
+                rouse(sleepers)
+            """,
+            "",
+        ),
+        (
+            "who waits gives up too early",
+            "lock.acquire(timeout=wait)",
+            """
+            lock.acquire(timeout=wait / 2)
+            until = 0.0
+            """,
+        ),
+    ],
+    "rouse": [
+        ("only one is roused", "repeat(sleepers, most)", "repeat(sleepers, 1)"),
+    ],
+    "_RingingAgenda._ring": [
+        ("an alarm that fails is the last", "Exception", "LookupError"),
+        ("a clock that stopped does not start again", "self._thread = None", ""),
+        ("a replaced clock goes on", "self._thread is threading.current_thread()", "True"),
+    ],
+    "_Agenda.add": [
+        ("an earlier alarm wakes nobody", "self.changed.notify_all()", ""),
+        ("an alarm moves later", "when < alarm.when", "True"),
+        (
+            "an interrupted alarm is never set again",
+            """
+            heapq.heappush(self._heap, (when, next(self._sequence), alarm))
+            alarm.when = when
+            """,
+            """
+            alarm.when = when
+            heapq.heappush(self._heap, (when, next(self._sequence), alarm))
+            """,
+        ),
+    ],
+    "_RingingAgenda.add": [
+        ("an interrupt leaves the agenda locked", "self.lock", "self.changed"),
+        (
+            "a clock that died does not start again",
+            "self._thread is None or not self._thread.is_alive()",
+            "self._thread is None",
+        ),
+    ],
+    "_Agenda.next_time": [
+        ("what was moved rings twice", "self._heap and self._heap[0][2].when != self._heap[0][0]", "False"),
+    ],
+    "_Agenda.take": [
+        ("what rang is not set again", "alarm.when = _NEVER", ""),
+    ],
+    "_Agenda.discard": [
+        (
+            "what was cancelled rings",
+            """
+            alarm.when = _NEVER
+            self._heap = sorted(entry for entry in self._heap if entry[2] is not alarm)
+            """,
+            "",
+        ),
+    ],
+    "ManualClock.advance": [
+        ("alarms see a time that is too late", "max(self._now, when)", "max(self._now, target)"),
+        ("alarms see a time that is too early", "self._now = max(self._now, when)", ""),
+        ("sums of floats fall short", "max(1e-9, 2 * math.ulp(target))", "0.0"),
+    ],
+}
