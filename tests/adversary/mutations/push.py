@@ -152,13 +152,20 @@ PATCHES: Table = {
             "",
         ),
     ],
-    "MemoryQueue.push_many": [
+    "push_all": [
         (
             "push_many does not say what was accepted",
-            "tuple(m.id for m, entered in zip(messages, taken) if entered)",
-            "tuple(m.id for m, entered in zip(messages, taken) if False)",
+            "naming_accepted(messages, taken)",
+            "naming_accepted(messages, [])",
         ),
-        ("push_many waits for each", "timeout and max(0.0, until - time.monotonic())", "timeout"),
+        (
+            "push_many waits for each",
+            "attempt(queue.pushers, partial(queue.enter, messages, taken, delay), timeout)",
+            """
+            for end in range(len(taken) + 1, len(messages) + 1):
+                attempt(queue.pushers, partial(queue.enter, messages[:end], taken, delay), timeout)
+            """,
+        ),
     ],
     "MemoryQueue._overflow": [
         ("a refusal is not counted", "next(self._refused)", ""),

@@ -167,9 +167,9 @@ PATCHES: Table = {
         ),
         (
             "who waits gives up too early",
-            "lock.acquire(timeout=wait)",
+            "lock.acquire(timeout=min(wait, threading.TIMEOUT_MAX))",
             """
-            lock.acquire(timeout=wait / 2)
+            lock.acquire(timeout=min(wait, threading.TIMEOUT_MAX) / 2)
             until = 0.0
             """,
         ),
