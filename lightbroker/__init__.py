@@ -33,7 +33,7 @@ from lightbroker.core.errors import (
 from lightbroker.core.message import DeadLetter, Delivery, Message
 from lightbroker.core.policy import Overflow, Retry
 from lightbroker.core.queue import Queue
-from lightbroker.core.topic.topics import Subscription
+from lightbroker.core.topic.subscription import Subscription
 from lightbroker.core.worker import WorkerPool
 
 __version__ = "2.0.0.dev0"

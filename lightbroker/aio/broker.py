@@ -20,14 +20,15 @@ from lightbroker.aio.worker import AsyncWorkerPool
 from lightbroker.core.broker import Broker, BrokerStats
 from lightbroker.core.clock import Clock
 from lightbroker.core.errors import QueueClosed, QueueFull, StoreError
-from lightbroker.core.memory import queue as memory
 from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.memory.store import MemoryStore
 from lightbroker.core.message import Message, Transition
 from lightbroker.core.policy import Overflow, QueueOptions, Retry
 from lightbroker.core.queue import Queue, check_push, check_timeout
-from lightbroker.core.store import SharedStore, Store, Waitable
-from lightbroker.core.topic.shared import SharedTopics
+from lightbroker.core.store import Store, Waitable
+from lightbroker.core.topic.buffer import offer as offer_to_buffers
+from lightbroker.core.topic.topics import SharedStore
+from lightbroker.stores.shared_topics import SharedTopics
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -179,7 +180,7 @@ class AsyncBroker:
             message, copies, buffers, queues, trouble = await self._desk.call(topics.address, topic, body, headers)
         else:
             message, copies, buffers, queues, trouble = topics.address(topic, body, headers)
-        copies += memory.offer(message, [buffer for buffer in buffers if not buffer.blocks])
+        copies += offer_to_buffers(message, [buffer for buffer in buffers if not buffer.blocks])
         for buffer in buffers:
             if buffer.blocks:
                 copies += await offer(message, buffer)

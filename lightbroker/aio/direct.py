@@ -1,6 +1,6 @@
 """The hot path over a plain queue in memory, which is not traced and gives its messages no TTL.
 
-Push, pull and ack make the very step of their namesakes in `MemoryQueue`, as `memory.offer` does, but without the
+Push, pull and ack make the very step of their namesakes in `MemoryQueue`, as `buffer.offer` does, but without the
 calls in between, which cost a quarter of their time. Whatever is out of the ordinary goes the long way of every store.
 """
 
@@ -77,8 +77,8 @@ class DirectDelivery(AsyncDelivery, AsyncPull):
             next(zip(map(queue._unlease, (self,)), queue._ack))
         except KeyError:
             raise queue._lost(self) from None
-        if queue._pushers:
-            rouse(queue._pushers)
+        if queue.pushers:
+            rouse(queue.pushers)
         return DONE
 
 
@@ -111,8 +111,8 @@ class DirectQueue(AsyncQueue):
             entering = map(queue._insert, queue._permits_now, (message,))
             try:
                 next(map(queue._announce, queue._here, entering, queue._accepted))
-                if queue._pullers:
-                    rouse(queue._pullers)
+                if queue.pullers:
+                    rouse(queue.pullers)
                 return id
             except Empty:  # no room
                 pass

@@ -12,10 +12,10 @@ from lightbroker.aio.threaded import Desk
 from lightbroker.aio.waiting import attempt
 from lightbroker.core.broker import Broker
 from lightbroker.core.errors import QueueClosed, QueueEmpty, QueueFull
-from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.message import Message
 from lightbroker.core.queue import check_timeout
-from lightbroker.core.topic.topics import Subscription, SubscriptionStats
+from lightbroker.core.topic.buffer import Buffer
+from lightbroker.core.topic.subscription import Subscription, SubscriptionStats
 
 #: Calls what may block with the broker, and awaits what it returns.
 Call = Callable[[Callable[[Broker], Any]], Awaitable[Any]]
@@ -120,7 +120,7 @@ class AsyncSubscription:
         await self.close()
 
 
-async def offer(message: Message, buffer: MemoryQueue) -> bool:
+async def offer(message: Message, buffer: Buffer) -> bool:
     """Push to a buffer whose policy is BLOCK, waiting for room; whether it took it before it was closed."""
 
     async def step() -> bool:

@@ -8,7 +8,7 @@ Each line imports only from itself and from the lines above it:
     memory                         the store in memory: atomic steps, hot path, failing, expiry
     registry                       which store a URL names
     queue                          the verbs, in the order of a message's life
-    topic                          publish/subscribe on bounded buffers, in a process and across processes
+    topic                          publish/subscribe on bounded buffers
     worker                         the pool of threads
     broker                         named queues and topics over one store
 """

@@ -16,10 +16,10 @@ from lightbroker.core.message import Delivery, Message, Transition
 from lightbroker.core.policy import Overflow, QueueOptions, Retry
 from lightbroker.core.queue import DeadLetterQueue, Queue, check_push, check_timeout
 from lightbroker.core.registry import open_store
-from lightbroker.core.store import QueueStats, SharedStore, Store
+from lightbroker.core.store import QueueStats, Store
 from lightbroker.core.topic.pattern import check_topic
-from lightbroker.core.topic.shared import SharedTopics
-from lightbroker.core.topic.topics import Subscription, SubscriptionStats, Topics
+from lightbroker.core.topic.subscription import Subscription, SubscriptionStats
+from lightbroker.core.topic.topics import SharedStore, Topics
 from lightbroker.core.worker import WorkerPool, check_pool
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Broker:
         self._queues: dict[str, Queue] = {}
         self._pools: list[WorkerPool] = []
         if isinstance(self._store, SharedStore):
-            self._topics: Topics = SharedTopics(self.clock, self._store, self._open)
+            self._topics: Topics = self._store.topics(self.clock, self._open)
         else:
             self._topics = Topics(self.clock)
         self._opening = threading.Lock()  # held while a store makes a queue, which may take as long as its patience
@@ -156,7 +156,7 @@ class Broker:
 
         If a bound queue's store cannot be used, everybody else has the message before StoreError is raised. Over Redis,
         other processes listen too: a process that was sent to counts as one copy, whatever its subscribers make of it.
-        See `SharedTopics`.
+        See `lightbroker.stores.shared_topics`.
         """
         if self._draining:
             raise QueueClosed("the broker is closed")

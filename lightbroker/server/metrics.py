@@ -14,7 +14,7 @@ from lightbroker import __version__
 from lightbroker.core.broker import Broker, BrokerStats
 from lightbroker.core.histogram import BOUNDS, Reading
 from lightbroker.core.queue import Queue
-from lightbroker.core.topic.topics import SubscriptionStats
+from lightbroker.core.topic.subscription import SubscriptionStats
 from lightbroker.server.process import process_metrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -1,6 +1,7 @@
 """The stores that outlive a process, and the registry that finds a store by the scheme of its URL.
 
-    sqlite redis    a file that the processes of one machine share; a server for processes on many machines
+    shared_topics    topics whose subscribers live in several processes
+    sqlite redis     a file that the processes of one machine share; a server for processes on many machines
 
 To name a store of your own by URL, register its scheme:
 

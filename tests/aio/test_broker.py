@@ -461,7 +461,7 @@ def test_a_broker_that_does_io_is_opened_in_a_thread_when_it_is_used(tmp_path: A
 async def test_a_push_that_meets_the_close_leaves_the_word_for_the_next() -> None:
     with Broker() as shared:
         queue: Any = await AsyncBroker(shared).queue("q", capacity=1)
-        pool = queue.threads.store._pool
+        pool = queue.threads.store._steps.pool
         permit = pool.get()
         pool.put(None)  # as `refuse` does, at the moment between the look whether it did and the step
         with pytest.raises(QueueClosed):

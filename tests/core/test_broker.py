@@ -166,19 +166,19 @@ def test_check_finds_a_message_that_vanished(make_broker: Callable[..., Broker])
     queue = broker.queue("q")
     queue.push("a")
     broker.check()
-    message = queue.store._ready.pop()  # type: ignore[attr-defined]
+    message = queue.store._steps.ready.pop()  # type: ignore[attr-defined]
     with pytest.raises(InvariantError, match="'q'"):
         broker.check()
-    queue.store._ready.append(message)  # type: ignore[attr-defined]
+    queue.store._steps.ready.append(message)  # type: ignore[attr-defined]
 
 
 def test_check_finds_room_that_leaked(make_broker: Callable[..., Broker]) -> None:
     broker = make_broker()
     queue = broker.queue("q", capacity=3)
-    permit = queue.store._pool.get()  # type: ignore[attr-defined]
+    permit = queue.store._steps.pool.get()  # type: ignore[attr-defined]
     with pytest.raises(InvariantError, match="permits"):
         broker.check()
-    queue.store._pool.put(permit)  # type: ignore[attr-defined]
+    queue.store._steps.pool.put(permit)  # type: ignore[attr-defined]
 
 
 def test_check_holds_for_a_closed_broker(broker: Broker) -> None:

@@ -16,14 +16,14 @@ OpenQueue = Callable[..., Queue]
 
 def test_a_permit_that_has_leaked_is_noticed() -> None:
     broken = MemoryQueue("q", QueueOptions(capacity=2), ManualClock())
-    broken._pool.get()
+    broken._steps.pool.get()
     with pytest.raises(InvariantError, match="1 free permits"):
         broken.check()
 
 
 def test_a_message_that_was_not_announced_is_noticed() -> None:
     broken = MemoryQueue("q", QueueOptions(capacity=None), ManualClock())
-    next(broken._signal)
+    next(broken._steps.signal)
     with pytest.raises(InvariantError, match="announces 1 messages"):
         broken.check()
 
@@ -57,9 +57,9 @@ def test_a_look_at_the_leases_ends_at_the_first_that_has_time_left(open_queue: O
 
 def test_a_batch_that_meets_the_close_says_what_got_in_and_leaves_the_word_for_the_next() -> None:
     queue: Any = MemoryQueue("q", QueueOptions(capacity=2), ManualClock())
-    queue._pool.get()
-    queue._pool.put(None)  # as `refuse` does, at the moment between the look whether it did and the step
+    queue._steps.pool.get()
+    queue._steps.pool.put(None)  # as `refuse` does, at the moment between the look whether it did and the step
     with pytest.raises(QueueClosed) as caught:
         queue.push_many([Message(id, b"", 0.0) for id in "ab"], None, 0.0)
     assert caught.value.accepted == ("a",)
-    assert [queue.pull(0.0).message.id, queue._pool.get_nowait()] == ["a", None]
+    assert [queue.pull(0.0).message.id, queue._steps.pool.get_nowait()] == ["a", None]

@@ -1,7 +1,9 @@
 """The store in memory: atomic steps without a lock for push, pull and ack; a lock for everything rarer.
 
-steps    the state of a queue, and the steps that nothing can cut in two
-slow     failing, waiting, expiring, dying, under a lock
-queue    push, pull and ack
-store    queues by name
+steps       the state of a queue, and the steps that no thread and no signal can cut in two: start here
+expiry      what falls due, and when
+failing     retries, dead letters, redriving, expiring
+overflow    what a full queue does
+queue       push, pull and ack
+store       queues by name
 """

@@ -1,7 +1,11 @@
-"""The store in memory: the hot path, push, pull and ack, each one atomic step (see `steps`) without a lock."""
+"""The store in memory: push, pull and ack, each one atomic step without a lock. See `steps` for how and why.
+
+An `Empty` from a step means that there was no permit (push) or no token (pull). A TypeError (push) or an IndexError
+(pull) means that the queue closes: the step met what closing puts among the permits and tokens.
+"""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import repeat
 from operator import index
@@ -10,51 +14,59 @@ from typing import Any, TypeVar, overload
 
 from lightbroker.core import outcome
 from lightbroker.core.clock import Clock
-from lightbroker.core.errors import QueueClosed, QueueFull
-from lightbroker.core.memory.slow import SlowPaths
+from lightbroker.core.errors import QueueClosed
+from lightbroker.core.memory.failing import Failing
+from lightbroker.core.memory.overflow import overflow
+from lightbroker.core.memory.steps import Steps
 from lightbroker.core.message import NEVER, Delivery, Leased, Message
 from lightbroker.core.policy import Overflow, QueueOptions
 from lightbroker.core.store import Note, push_all
 from lightbroker.core.waiting import attempt, rouse
 
-T = TypeVar("T")
 L = TypeVar("L", bound=Leased)
 
 _MOST_PLACES = 10_000_000  # each place is a permit, and the garbage collector walks them all
 
 
-def offer(message: Message, queues: "Sequence[MemoryQueue]") -> int:
-    """Push to each of `queues`, whatever the others do; how many took it."""
-    taken = 0
-    for queue in queues:
-        try:
-            # The step of `MemoryQueue.push`, without its call: a copy for a hundred subscribers costs a third less.
-            entering = map(queue._insert, queue._permits, (message,))
-            next(map(queue._announce, queue._here, entering, queue._accepted))
-            if queue._pullers:
-                rouse(queue._pullers)
-            taken += 1
-        except Empty:
-            with suppress(QueueFull, QueueClosed):
-                taken += queue.push(message, None, 0.0)
-        except TypeError:  # a None among the permits, which the next who waits needs too
-            queue._push_woken()
-    return taken
+class MemoryQueue:
+    """See `QueueStore`, `Inspectable` and `Waitable` for what each method promises.
 
-
-class MemoryQueue(SlowPaths):
-    """See `QueueStore` and `Waitable` for what each method promises; `kind` is the class of the deliveries to make.
-
-    Raises ValueError for a capacity above 10 million.
+    A queue owns its `Steps`, and a `Failing` that does everything rarer than push, pull and ack. The steps of the hot
+    path are attributes of the queue itself, because a look-up in between would cost time at each call. It raises
+    ValueError for a capacity above 10 million.
     """
 
-    __slots__ = ("_lease_seconds",)
+    # Slots, because attributes beyond the thirtieth each cost a look into a dict, on CPython 3.11.
+    __slots__ = (
+        *("__weakref__", "_closed", "_failing", "_lease_seconds", "_name", "_note", "_now", "_options", "_refusing"),
+        *("_accepted", "_ack", "_announce", "_here", "_insert", "_lease", "_permits", "_permits_now", "_steps"),
+        *("_expire_leased", "_lost", "_take_now", "_take_wait", "_unlease", "pullers", "pushers"),
+        *("dead_letters", "extend", "nack", "newest_dead", "oldest", "oldest_dead", "purge", "redrive", "reject"),
+        *("release", "stats"),
+    )
 
     def __init__(self, name: str, options: QueueOptions, clock: Clock, note: Note | None = None) -> None:
         if options.capacity is not None and options.capacity > _MOST_PLACES:
             raise ValueError(f"capacity must be at most {_MOST_PLACES} in memory, or None, not {options.capacity}")
-        super().__init__(name, options, clock, note)
+        self._name, self._options, self._note, self._now = name, options, note, clock.monotonic
         self._lease_seconds = options.lease
+        self._refusing = self._closed = False
+        self._steps = steps = Steps(name, options, clock, note)
+        self._insert, self._announce, self._here = steps.insert, steps.announce, steps.here
+        self._permits, self._permits_now, self._accepted = steps.permits, steps.permits_now, steps.accepted
+        self._lease, self._take_now, self._take_wait = steps.lease, steps.take_now, steps.take_wait
+        self._unlease, self._ack = steps.unlease, steps.ack
+        self.pullers, self.pushers, self.stats, self.oldest = steps.pullers, steps.pushers, steps.stats, steps.oldest
+        self._fail_with(Failing(steps))
+
+    def _fail_with(self, failing: Failing) -> None:
+        """Let `failing` do what is rarer than push, pull and ack: its verbs are those of the queue."""
+        self._failing, self._expire_leased, self._lost = failing, failing.expire_leased, failing.lost
+        self.nack, self.release, self.reject = failing.nack, failing.release, failing.reject
+        self.dead_letters, self.redrive, self.purge = failing.dead_letters, failing.redrive, failing.purge
+        self.extend, self.oldest_dead, self.newest_dead = failing.extend, failing.oldest_dead, failing.newest_dead
+
+    # NEW -> READY or DELAYED
 
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
         if self._refusing:
@@ -62,11 +74,12 @@ class MemoryQueue(SlowPaths):
         while True:
             try:
                 if timeout is None and not delay:
+                    # The step of `_enter`, without its call: this is the hot path. `steps` explains each argument.
                     next(map(self._announce, self._here, map(self._insert, self._permits, (message,)), self._accepted))
                     if message.expires < NEVER:
-                        self._watch(message)
+                        self._failing.watch(message)
                 elif timeout and self._options.overflow is Overflow.BLOCK:
-                    attempt(self._pushers, lambda: self._enter(message, self._permits_now, delay), timeout)
+                    attempt(self.pushers, lambda: self._enter(message, self._permits_now, delay), timeout)
                 else:
                     self._enter(message, self._permits if timeout is None else self._permits_now, delay)
                 break
@@ -74,23 +87,22 @@ class MemoryQueue(SlowPaths):
                 taken = self._overflow(message)
                 if taken is not None:
                     return taken
-            except TypeError:  # a None among the permits
+            except TypeError:
                 raise self._push_woken() from None
-        if self._pullers:
-            rouse(self._pullers)
-        if self._note is not None:
-            self._note(self._now(), message.id, "NEW", "DELAYED" if delay else "READY", 0, "push")
+        self._entered(message, delay)
         return True
 
     def _enter(self, message: Message, permits: Iterator[Any], delay: float) -> None:
+        """Accept a message; raise Empty if `permits` has none."""
         if self._refusing:
             raise self._closed_error()
         if delay:
-            self._defer(zip(map(index, permits), self._accepted), message, delay)
+            # index() turns the None of a closed queue into a TypeError; a permit stays the number that it is.
+            self._failing.delay(zip(map(index, permits), self._accepted), message, delay)
             return
         next(map(self._announce, self._here, map(self._insert, permits, (message,)), self._accepted))
         if message.expires < NEVER:
-            self._watch(message)
+            self._failing.watch(message)
 
     @property
     def blocks(self) -> bool:
@@ -98,18 +110,22 @@ class MemoryQueue(SlowPaths):
         return self._options.overflow is Overflow.BLOCK
 
     def push_now(self, message: Message, delay: float) -> bool:
-        """`push` that raises Empty where it would have to wait for room, which is not counted as refused."""
+        """`push`, but raise Empty where it would have to wait for room; that does not count as refused."""
         if self._options.overflow is not Overflow.BLOCK:
             return self.push(message, None, delay)
         try:
             self._enter(message, self._permits_now, delay)
-        except TypeError:  # a None among the permits
+        except TypeError:
             raise self._push_woken() from None
-        if self._pullers:
-            rouse(self._pullers)
+        self._entered(message, delay)
+        return True
+
+    def _entered(self, message: Message, delay: float) -> None:
+        """Wake a consumer for a message that entered, and trace it."""
+        if self.pullers:
+            rouse(self.pullers)
         if self._note is not None:
             self._note(self._now(), message.id, "NEW", "DELAYED" if delay else "READY", 0, "push")
-        return True
 
     def lease(self, most: int, last: bool = False) -> list[Delivery]:
         return self.pull_many(most, 0.0)
@@ -121,52 +137,36 @@ class MemoryQueue(SlowPaths):
 
     def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
         taken = [True] * self._enter_many(messages, delay)
-        return (
-            taken
-            if len(taken) == len(messages)
-            else push_all(self, messages, taken, timeout, delay, blocks=self.blocks)
-        )
+        if len(taken) == len(messages):
+            return taken
+        return push_all(self, messages, taken, timeout, delay, blocks=self.blocks)
 
     def _enter_many(self, messages: Sequence[Message], delay: float) -> int:
-        """Push those at the head that need no more than a permit, in one step; how many."""
+        """Push messages from the head as long as there are permits, each by one step; return how many entered."""
         if not messages or messages[0].expires < NEVER or self._refusing or delay or self._note is not None:
             return 0
-        # The bound comes first, so that the last round ends before it has taken a permit.
+        # zip asks `bound` first, so the last round ends before it has taken a permit.
         bound, rest = repeat(None, len(messages)), iter(messages)
         entering = map(self._announce, self._here, map(self._insert, self._permits_now, rest), self._accepted)
         shut_out = 0
         try:
             deque(zip(bound, entering), maxlen=0)
-        except Empty:  # no permit: `rest` still begins with the message that needed one
-            pass
-        except TypeError:  # a None among the permits, which the next who waits needs too
+        except Empty:
+            pass  # map asks for the permit first, so `rest` still begins with the message that needed it
+        except TypeError:
             self._push_woken()
-            shut_out = 1
-        rouse(self._pullers, len(messages))
+            shut_out = 1  # the message that was taken from `rest` did not enter
+        rouse(self.pullers, len(messages))
         return len(messages) - len(list(rest)) - shut_out
 
     def _overflow(self, message: Message) -> bool | None:
-        """Deal with a full queue: what `push` returns, or None if there is room now."""
-        policy = self._options.overflow
-        if policy in (Overflow.BLOCK, Overflow.REJECT):
-            next(self._refused)
-            raise outcome.full(self._name, self._options.capacity)
-        if policy is Overflow.DEAD_LETTER:
-            with self._lock:
-                self._bury(self._accepted, message.with_attempts(0, None), "overflow", "NEW")
-            return True
-        if policy is Overflow.DROP_OLDEST:
-            try:
-                oldest, _ = next(zip(self._take_now, self._drop))
-                self._tell(self._now(), oldest, "READY", "dropped", "overflow")
-                return None
-            except Empty:
-                pass  # all the room is taken by messages that are leased or delayed
-            except IndexError:  # an empty deque among the tokens
-                raise self._pull_woken() from None
-        next(zip(self._accepted, self._dropped))
-        self._tell(self._now(), message, "NEW", "dropped", "overflow")
-        return False
+        """Follow the overflow policy; return what `push` returns, or None if there is room now."""
+        try:
+            return overflow(self._steps, self._failing, message)
+        except IndexError:
+            raise self._pull_woken() from None
+
+    # READY -> LEASED
 
     @overload
     def pull(self, timeout: float | None) -> Delivery: ...
@@ -178,7 +178,7 @@ class MemoryQueue(SlowPaths):
         while True:
             if self._closed:
                 raise self._closed_error()
-            delivery = kind()
+            delivery = kind()  # before the step, because its identity is the receipt that the lease is granted under
             try:
                 take = self._take_wait if timeout is None else self._take_now
                 message = next(map(self._lease, (delivery,), take))
@@ -186,11 +186,13 @@ class MemoryQueue(SlowPaths):
                 if not timeout:
                     raise outcome.empty(self._name, timeout) from None
                 try:
-                    return attempt(self._pullers, lambda: self.pull(0.0, kind), timeout)
+                    return attempt(self.pullers, lambda: self.pull(0.0, kind), timeout)
                 except Empty:
                     raise outcome.empty(self._name, timeout) from None
-            except IndexError:  # an empty deque among the tokens
+            except IndexError:
                 raise self._pull_woken() from None
+            # From here on the message is LEASED. If an interrupt keeps the delivery from its caller, nobody holds it;
+            # the scan of `Expiry` finds a lease without a deadline and ends it a lease time later.
             now = self._now()
             if message.expires <= now:
                 self._expire_leased(delivery, message)
@@ -209,15 +211,16 @@ class MemoryQueue(SlowPaths):
     def pull_many(self, most: int, timeout: float | None, kind: type[L]) -> list[L]: ...
 
     def pull_many(self, most: int, timeout: float | None, kind: Any = Delivery) -> list[Any]:
+        leased = self._steps.leased
         deliveries = [self.pull(timeout, kind)]
-        more = min(most - 1, len(self._ready))
+        more = min(most - 1, len(self._steps.ready))
         batch = [kind() for _ in repeat(None, more)]
-        with suppress(Empty, IndexError):  # others were faster, or it closes: what was leased so far is in `_leased`
-            # zip asks for the delivery first, so that the last round ends before it has taken a message.
-            self._leased.update(zip(batch, self._take_now))
+        with suppress(Empty, IndexError):  # others were faster, or it closes; what was leased so far is in `leased`
+            # zip asks for the delivery first, so the last round ends before it has taken a message.
+            leased.update(zip(batch, self._take_now))
         now = self._now()
         deadline = now + self._lease_seconds
-        for delivery, message in zip(batch, map(self._leased.get, batch)):
+        for delivery, message in zip(batch, map(leased.get, batch)):
             if message is not None and message.expires > now:
                 delivery.store, delivery.message, delivery.deadline = self, message, deadline
                 deliveries.append(delivery)
@@ -229,35 +232,17 @@ class MemoryQueue(SlowPaths):
                 self._note(now, message.id, "READY", "LEASED", message.attempts, "pull")
         return deliveries
 
-    def take(self) -> Message:
-        """Pull and ack in one step, for subscribers, who ask for no more than at most once; raises Empty."""
-        if self._closed:
-            raise self._closed_error()
-        try:
-            message, _ = next(zip(self._take_now, self._ack))
-        except IndexError:  # an empty deque among the tokens
-            raise self._pull_woken() from None
-        if self._pushers:
-            rouse(self._pushers)
-        return message
-
-    def attempt(self, step: Callable[[], T], timeout: float) -> T:
-        """Call `step` each time that a message gets ready, until it does not raise Empty, for `timeout` seconds."""
-        return attempt(self._pullers, step, timeout)
-
-    def rouse(self) -> None:
-        """Let everybody who waits in `attempt` try again."""
-        rouse(self._pullers, len(self._pullers))
+    # LEASED -> acked
 
     def ack(self, delivery: Leased) -> None:
         try:
             next(zip(map(self._unlease, (delivery,)), self._ack))
         except KeyError:
             raise self._lost(delivery) from None
-        if self._pushers:
-            rouse(self._pushers)
+        if self.pushers:
+            rouse(self.pushers)
         if self._note is not None:
-            self._tell(self._now(), delivery.message, "LEASED", "acked", "ack")
+            self._steps.tell(self._now(), delivery.message, "LEASED", "acked", "ack")
 
     def ack_many(self, deliveries: Iterable[Leased]) -> None:
         deliveries = list(deliveries)
@@ -267,12 +252,49 @@ class MemoryQueue(SlowPaths):
             try:
                 deque(zip(map(self._unlease, rest), self._ack), maxlen=0)
                 break
-            except KeyError as error:  # only this one was not settled; `rest` goes on behind it
+            except KeyError as error:  # this one was not leased; `rest` goes on behind it
                 lost[error.args[0]] = None
-        rouse(self._pushers, len(deliveries))
+        rouse(self.pushers, len(deliveries))
         if self._note is not None:
             for delivery in deliveries:
                 if delivery not in lost:
-                    self._tell(self._now(), delivery.message, "LEASED", "acked", "ack")
+                    self._steps.tell(self._now(), delivery.message, "LEASED", "acked", "ack")
         if lost:
             raise outcome.some_lost(len(lost), len(deliveries), self._lost(next(iter(lost))))
+
+    # Looking and closing
+
+    def check(self) -> None:
+        self.stats().check(self._name)
+        if not self._refusing:  # what closing puts among the permits and tokens is not to be counted
+            self._steps.check_rights()
+
+    def refuse(self) -> None:
+        with self._steps.lock:
+            if not self._refusing:
+                self._refusing = True
+                self._failing.refuse()
+                self._steps.pool.put(None)
+                rouse(self.pushers, len(self.pushers))
+
+    def close(self) -> None:
+        self.refuse()
+        with self._steps.lock:
+            if not self._closed:
+                self._closed = True
+                self._steps.tokens.put(deque())
+                rouse(self.pullers, len(self.pullers))
+        self._failing.close()
+
+    def _closed_error(self) -> QueueClosed:
+        return outcome.closed(self._name, draining=not self._closed)
+
+    def _push_woken(self) -> QueueClosed:
+        """Put back the None that a push met, and return its error."""
+        self._steps.pool.put(None)
+        return self._closed_error()
+
+    def _pull_woken(self) -> QueueClosed:
+        """Put back the empty deque that a pull met, and return its error."""
+        self._steps.tokens.put(deque())
+        return self._closed_error()

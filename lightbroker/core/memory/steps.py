@@ -1,16 +1,46 @@
-"""What the memory store is made of: containers, exact counters, and steps that nothing can cut in two.
+"""The state of a queue in memory, and the steps that change it. No thread and no signal can cut a step in two.
 
-Why no lock: a lock held across bytecodes makes threads queue behind a holder that waits for the GIL (a convoy). A call
-into C that does not return to the interpreter in between needs none, and no signal handler can run inside it either.
-So every transition is one such call, composed of iterators: `next(zip(a, b, c))` takes the steps a, b and c in that
-order and stops at the first that raises; `next(map(f, a, b, c))` does the same and then calls f on what they gave.
-Steps without an argument are made here once, as endless iterators; `next` on a count, or on a map of a C function over
-repeats, keeps no state that threads could tear.
+Why there is no lock here. A thread that holds a lock across several bytecodes can lose the GIL while it holds it. All
+other threads then queue up behind it (a convoy), and the queue falls to a few percent of its speed under 100 threads.
+So every transition of the hot path is one call into C. `notebooks/01_queue.ipynb` shows both under load.
 
-A place in the queue is a permit, taken from a SimpleQueue and put back when the message leaves; a ready message is
-announced by a token in another. Both make waiting a blocking `get` in C. They are more than tickets: the permit *is*
-the index to insert at, and the token *is* the deque to pop from. Closing puts a None among the permits and an empty
-deque among the tokens: they fail in the very step that they must stop, and whoever meets one puts it back for the next.
+How one call does several things. Iterators of C compose:
+
+    next(zip(a, b, c))       advances a, then b, then c; it stops at the first that raises
+    next(map(f, a, b, c))    does the same, then calls f with what they gave
+
+If a, b, c and f are all C, no bytecode of ours runs in between. CPython switches threads and runs signal handlers only
+between bytecodes, so other threads and Ctrl-C see either nothing of such a step or all of it.
+
+The longest step, the push, read argument by argument. It is `next(map(announce, here, map(insert, permits, (message,)),
+accepted))`. The outer map advances its three iterators in order, then calls `announce`:
+
+    here                                  gives the deque `ready`; it always does
+    map(insert, permits, (message,))      takes a permit; raises Empty, and ends the step, if the queue is full
+                                          gives the message
+                                          calls ready.insert(permit, message): the message is READY
+    accepted                              counts one accepted message
+    announce(ready, None, number)         puts a token for one ready message; this is SimpleQueue.put
+
+What this relies on, in CPython with a GIL (3.10 to 3.15):
+
+- `SimpleQueue.put(item, block, timeout)` ignores `block` and `timeout`. They exist for compatibility with `Queue.put`.
+  That is why `announce` may be called with what the inner steps gave: None from `insert`, a number from `accepted`.
+- `deque.insert(index, x)` appends if the index lies beyond the end. The permit is that index: `sys.maxsize`.
+- The token is the deque to pop from. `map(deque.popleft, map(tokens.get, …))` takes a token and pops a message from it.
+- Two threads may call `next` on the same `count`, `repeat`, or `map` of a C function over `repeat`: none of them holds
+  a half-updated state. Generators do, and raise ValueError; so no step contains one.
+- `next(count)` gives each number once. How often it was called is read from its `repr`, which does not advance it.
+- No step allocates an object that the garbage collector tracks after its first effect, so no collection, and with it
+  no finalizer, starts inside a step. `zip` makes its tuple when it is built, before the step begins.
+- A `get` that blocks does let other threads and signal handlers run. It does so before it has taken anything: a handler
+  that raises ends the step with nothing changed.
+
+A build of CPython without the GIL promises less: there, two containers that change in one step can be seen in between.
+
+Closing uses the same steps. It puts None among the permits and an empty deque among the tokens. The next push finds
+None where an index must be (TypeError), and the next pull pops from an empty deque (IndexError). Whoever meets one of
+them puts it back for the next, and raises QueueClosed.
 """
 
 import sys
@@ -21,146 +51,146 @@ from itertools import count, repeat
 from queue import SimpleQueue
 from typing import Any
 
-from lightbroker.core import outcome
 from lightbroker.core.clock import Clock
-from lightbroker.core.errors import InvariantError, QueueClosed
+from lightbroker.core.errors import InvariantError
 from lightbroker.core.message import DeadLetter, Leased, Message
 from lightbroker.core.policy import Overflow, QueueOptions
 from lightbroker.core.store import Note, QueueStats
-from lightbroker.core.waiting import Sleepers, rouse
+from lightbroker.core.waiting import Sleepers
 
-PERMIT = sys.maxsize  # as an index to insert at: behind everything
+PERMIT = sys.maxsize  #: as an index to insert at, it lies behind everything
 
 
 def _read(counter: "count[int]") -> int:
-    return int(repr(counter)[6:-1])  # how often it was advanced; only its repr tells without advancing it
+    return int(repr(counter)[6:-1])  # "count(42)"
 
 
 class Steps:
-    """The state of one queue: a message is in one of `_ready`, `_leased`, `_delayed` and `_dead`, or counted out."""
+    """The containers of one queue and the steps over them. A message is in exactly one container, or counted out.
 
-    # Slots, because attributes beyond the thirtieth each cost a look into a dict, on CPython 3.11.
+    The containers:
+
+    ready       READY: messages in order
+    leased      LEASED: the message by its delivery; the delivery's identity is the receipt
+    delayed     DELAYED: when it is due and the message, by a number
+    dead        DEAD: the dead letter by the message's id
+    tokens      one token for each message in `ready`; taking one gives the right to one message
+    permits     in `pool`, one for each free place of the queue; taking one gives the right to insert
+
+    Steps without an argument are endless iterators that are made once. `next(step)` takes the step:
+
+    signal         put a token
+    take_now       take a token and pop its message; raises Empty if there is none
+    take_wait      the same, but wait for a token for ever
+    permits        take a permit; waits for ever if the policy is BLOCK, else raises Empty if there is none
+    permits_now    take a permit; raises Empty if there is none
+    give           return a permit
+    here           give the deque `ready`, which is the token
+    ack, drop, expire    count a message out, and return its permit
+    accepted, acked, dropped, expired, purged, retried, redriven, refused    count
+
+    Steps with an argument:
+
+    insert(permit, message)         make a message READY
+    announce(ready)                 put a token
+    lease(delivery, message)        make a message LEASED; returns the message
+    unlease(delivery)               remove it; raises KeyError if its lease is over
+    """
+
     __slots__ = (
-        *("__weakref__", "_clock", "_closed", "_lock", "_name", "_note", "_now", "_options", "_refusing"),
-        *("_dead", "_delayed", "_leased", "_pool", "_ready", "_tokens"),
-        *("_accepted", "_acked", "_dropped", "_expired", "_purged", "_redriven", "_refused", "_retried"),
-        *("_ack", "_announce", "_drop", "_expire", "_give", "_here", "_insert", "_lease", "_permits", "_permits_now"),
-        *("_signal", "_pullers", "_pushers", "_take_now", "_take_wait", "_unlease"),
+        *("clock", "dead", "delayed", "leased", "lock", "name", "note", "now", "options", "pool", "ready", "tokens"),
+        *("accepted", "acked", "dropped", "expired", "purged", "redriven", "refused", "retried"),
+        *("ack", "announce", "drop", "expire", "give", "here", "insert", "lease", "permits", "permits_now"),
+        *("pullers", "pushers", "signal", "take_now", "take_wait", "unlease"),
     )
 
     def __init__(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> None:
-        self._name, self._options, self._clock, self._note = name, options, clock, note
-        self._now = clock.monotonic
-        self._refusing = self._closed = False
+        self.name, self.options, self.clock, self.note = name, options, clock, note
+        self.now = clock.monotonic
+        self.lock = threading.RLock()  # for transitions that need more than one step; the hot path never takes it
+        self.pullers: Sleepers = deque()
+        self.pushers: Sleepers = deque()
+        self._hold_messages()
+        self._hand_out_permits(options.capacity, waiting=options.overflow is Overflow.BLOCK)
 
-        self._ready: deque[Message] = deque()
-        self._tokens: SimpleQueue[deque[Message]] = SimpleQueue()
-        self._leased: dict[Leased, Message] = {}  # keyed by the delivery itself: its identity is the receipt
-        self._delayed: dict[int, tuple[float, Message]] = {}
-        self._dead: dict[str, DeadLetter] = {}
+    def _hold_messages(self) -> None:
+        self.ready: deque[Message] = deque()
+        self.tokens: SimpleQueue[deque[Message]] = SimpleQueue()
+        self.leased: dict[Leased, Message] = {}
+        self.delayed: dict[int, tuple[float, Message]] = {}
+        self.dead: dict[str, DeadLetter] = {}
+        self.accepted, self.acked, self.dropped, self.expired, self.purged = (count() for _ in range(5))
+        self.retried, self.redriven, self.refused = count(), count(), count()
+        self.insert, self.lease, self.unlease = self.ready.insert, self.leased.setdefault, self.leased.pop
+        self.announce: Any = self.tokens.put
+        self.here = repeat(self.ready)
+        self.signal: Iterator[Any] = map(self.announce, self.here)
+        self.take_wait: Iterator[Message] = map(deque.popleft, map(self.tokens.get, repeat(True)))
+        self.take_now: Iterator[Message] = map(deque.popleft, map(self.tokens.get, repeat(False)))
 
-        self._accepted, self._acked, self._dropped, self._expired, self._purged = (count() for _ in range(5))
-        self._retried, self._redriven, self._refused = count(), count(), count()
+    def _hand_out_permits(self, capacity: int | None, waiting: bool) -> None:
+        self.pool: SimpleQueue[int | None] = SimpleQueue()
+        if capacity is None:
+            self.permits: Iterator[Any] = repeat(PERMIT)
+            self.permits_now: Iterator[Any] = self.permits
+            self.give: Iterator[Any] = repeat(None)
+            self.ack: Iterator[Any] = self.acked
+            self.drop: Iterator[Any] = self.dropped
+            self.expire: Iterator[Any] = self.expired
+            return
+        for _ in range(capacity):
+            self.pool.put(PERMIT)
+        get: Any = self.pool.get
+        put: Any = self.pool.put  # ignores its second argument, here the number of a counter
+        self.permits = map(get, repeat(waiting))
+        self.permits_now = map(get, repeat(False))
+        self.give = map(put, repeat(PERMIT))
+        self.ack, self.drop, self.expire = (
+            map(put, repeat(PERMIT), counter) for counter in (self.acked, self.dropped, self.expired)
+        )
 
-        self._insert, self._lease, self._unlease = self._ready.insert, self._leased.setdefault, self._leased.pop
-        self._announce: Any = self._tokens.put  # takes and ignores two more arguments, so steps can run before it
-        self._here = repeat(self._ready)
-        self._signal: Iterator[Any] = map(self._announce, self._here)
-        self._take_wait: Iterator[Message] = map(deque.popleft, map(self._tokens.get, repeat(True)))
-        self._take_now: Iterator[Message] = map(deque.popleft, map(self._tokens.get, repeat(False)))
-        self._pool: SimpleQueue[int | None] = SimpleQueue()
-        if options.capacity is None:
-            self._permits: Iterator[Any] = repeat(PERMIT)
-            self._permits_now: Iterator[Any] = self._permits
-            self._give: Iterator[Any] = repeat(None)
-            self._ack: Iterator[Any] = self._acked
-            self._drop: Iterator[Any] = self._dropped
-            self._expire: Iterator[Any] = self._expired
-        else:
-            for _ in range(options.capacity):
-                self._pool.put(PERMIT)
-            get: Any = self._pool.get
-            put: Any = self._pool.put
-            self._permits = map(get, repeat(options.overflow is Overflow.BLOCK))
-            self._permits_now = map(get, repeat(False))
-            self._give, self._ack, self._drop, self._expire = (
-                map(put, repeat(PERMIT), counter)
-                for counter in (repeat(None), self._acked, self._dropped, self._expired)
-            )
-        self._pullers: Sleepers = deque()
-        self._pushers: Sleepers = deque()
-        self._lock = threading.RLock()  # for the slow paths, which move more than one step can
+    def leaving(self, delivery: Leased) -> Iterator[Message]:
+        """Make the step that ends a lease; it raises KeyError if the lease is over."""
+        return map(self.unlease, (delivery,))
 
-    @property
-    def pullers(self) -> Sleepers:
-        """Who waits for a message."""
-        return self._pullers
+    def appending(self, message: Message) -> Iterator[None]:
+        """Make the step that puts a message at the back of `ready`; `signal` must follow it."""
+        return map(self.ready.append, (message,))
 
-    @property
-    def pushers(self) -> Sleepers:
-        """Who waits for room."""
-        return self._pushers
+    def tell(self, at: float, message: Message, source: str, target: str, cause: str) -> None:
+        """Trace a transition, if the broker traces."""
+        if self.note is not None:
+            self.note(at, message.id, source, target, message.attempts, cause)
 
     def stats(self) -> QueueStats:
-        """The counts; they fit together at a quiet instant."""
+        """Return the counts; they fit together at a quiet instant."""
         return QueueStats(
-            ready=len(self._ready),
-            delayed=len(self._delayed),
-            leased=len(self._leased),
-            dead=len(self._dead),
-            capacity=self._options.capacity,
-            accepted=_read(self._accepted),
-            acked=_read(self._acked),
-            dropped=_read(self._dropped),
-            expired=_read(self._expired),
-            purged=_read(self._purged),
-            retried=_read(self._retried),
-            redriven=_read(self._redriven),
-            refused=_read(self._refused),
+            ready=len(self.ready),
+            delayed=len(self.delayed),
+            leased=len(self.leased),
+            dead=len(self.dead),
+            capacity=self.options.capacity,
+            accepted=_read(self.accepted),
+            acked=_read(self.acked),
+            dropped=_read(self.dropped),
+            expired=_read(self.expired),
+            purged=_read(self.purged),
+            retried=_read(self.retried),
+            redriven=_read(self.redriven),
+            refused=_read(self.refused),
         )
 
     def oldest(self) -> float | None:
-        """When the message at the head was accepted; see `Inspectable`."""
+        """Return when the message at the head of `ready` was accepted; see `Inspectable`."""
         try:
-            return self._ready[0].timestamp
+            return self.ready[0].timestamp
         except IndexError:
             return None
 
-    def check(self) -> None:
-        """Raise InvariantError if the law does not hold, a permit has leaked or a token is missing."""
+    def check_rights(self) -> None:
+        """Raise InvariantError if a permit has leaked or a token is missing; not for a queue that closes."""
         stats = self.stats()
-        stats.check(self._name)
-        if self._refusing:
-            return  # what closing put among the permits and tokens is not to be counted
-        if stats.capacity is not None and self._pool.qsize() + stats.held != stats.capacity:
-            raise InvariantError(f"queue {self._name!r} has {self._pool.qsize()} free permits and {stats}")
-        if self._tokens.qsize() != stats.ready:
-            raise InvariantError(f"queue {self._name!r} announces {self._tokens.qsize()} messages and has {stats}")
-
-    def refuse(self) -> None:
-        """Wake every blocked push with QueueClosed, and let no other begin."""
-        with self._lock:
-            if not self._refusing:
-                self._refusing = True
-                self._pool.put(None)
-                rouse(self._pushers, len(self._pushers))
-
-    def close(self) -> None:
-        """Refuse, and wake every blocked pull with QueueClosed."""
-        self.refuse()
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                self._tokens.put(deque())
-                rouse(self._pullers, len(self._pullers))
-
-    def _closed_error(self) -> QueueClosed:
-        return outcome.closed(self._name, draining=not self._closed)
-
-    def _push_woken(self) -> QueueClosed:
-        self._pool.put(None)
-        return self._closed_error()
-
-    def _pull_woken(self) -> QueueClosed:
-        self._tokens.put(deque())
-        return self._closed_error()
+        if stats.capacity is not None and self.pool.qsize() + stats.held != stats.capacity:
+            raise InvariantError(f"queue {self.name!r} has {self.pool.qsize()} free permits and {stats}")
+        if self.tokens.qsize() != stats.ready:
+            raise InvariantError(f"queue {self.name!r} announces {self.tokens.qsize()} messages and has {stats}")

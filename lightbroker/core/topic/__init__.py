@@ -1,6 +1,7 @@
 """Publish/subscribe on bounded buffers.
 
-pattern    which topics a pattern matches
-topics     subscriptions, and the topics of one broker
-shared     topics whose subscribers live in several processes
+pattern         which topics a pattern matches
+buffer          the buffer of a subscriber
+subscription    what a subscriber reads from it
+topics          the topics of one broker
 """

@@ -4,110 +4,27 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
-from queue import Empty
-from types import MappingProxyType, TracebackType
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
 
 from lightbroker.core.clock import Clock
-from lightbroker.core.errors import QueueClosed, QueueEmpty, QueueFull, StoreError, check_name
-from lightbroker.core.memory.queue import MemoryQueue, offer
+from lightbroker.core.errors import QueueClosed, QueueFull, StoreError, check_name
 from lightbroker.core.message import Message, check_headers, encode
 from lightbroker.core.policy import QueueOptions
-from lightbroker.core.queue import Queue, check_timeout
+from lightbroker.core.queue import Queue
+from lightbroker.core.store import Store
+from lightbroker.core.topic.buffer import Buffer, offer
 from lightbroker.core.topic.pattern import MOST_ROUTES, Patterns, check_topic
-
-
-@dataclass(frozen=True)
-class SubscriptionStats:
-    """The numbers of one buffer; the members of a group share one."""
-
-    pattern: str
-    group: str | None
-    buffered: int
-    capacity: int | None
-    received: int
-    delivered: int
-    dropped: int
-    refused: int
-
-    def __add__(self, other: "SubscriptionStats") -> "SubscriptionStats":
-        counts = ("buffered", "received", "delivered", "dropped", "refused")
-        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in counts})
-
-
-class Subscription:
-    """What one subscriber has yet to read: iterate over it, or `get` one message at a time; close it when done.
-
-    It delivers at most once, in the order of publishing. The policy decides what a full buffer does. Made by
-    `Broker.subscribe`.
-    """
-
-    def __init__(self, pattern: str, group: str | None, buffer: MemoryQueue, leave: Callable[["Subscription"], None]):
-        self.pattern = pattern
-        self.group = group
-        self.buffer = buffer
-        self._leave = leave
-        self._closed = False
-
-    @property
-    def dropped(self) -> int:
-        """Messages that the overflow policy dropped from this buffer."""
-        return self.buffer.stats().dropped
-
-    def get(self, timeout: float | None = None) -> Message:
-        """The next message, within `timeout` seconds (0: at once, None: for ever).
-
-        Raises QueueEmpty, or QueueClosed once the subscription is closed.
-        """
-        wait = threading.TIMEOUT_MAX if timeout is None else check_timeout(timeout) or 0.0
-        try:
-            return self.take()
-        except Empty:
-            try:
-                return self.buffer.attempt(self.take, wait)
-            except Empty:
-                raise QueueEmpty(f"subscription {self.pattern!r} had no message within {wait:g} s") from None
-
-    def take(self) -> Message:
-        """The next message; raises Empty if there is none, or QueueClosed."""
-        if self._closed:
-            raise QueueClosed(f"the subscription to {self.pattern!r} is closed")
-        return self.buffer.take()
-
-    def __iter__(self) -> Iterator[Message]:
-        """Every message until the subscription is closed."""
-        while True:
-            try:
-                yield self.get()
-            except QueueClosed:
-                return
-
-    def stats(self) -> SubscriptionStats:
-        """What is buffered, and what happened to the rest."""
-        now = self.buffer.stats()
-        return SubscriptionStats(
-            self.pattern, self.group, now.ready, now.capacity, now.accepted, now.acked, now.dropped, now.refused
-        )
-
-    def close(self) -> None:
-        """Stop receiving; what is buffered is given up, unless other members of the group are left to read it."""
-        if not self._closed:
-            self._closed = True
-            self._leave(self)
-
-    def __enter__(self) -> "Subscription":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self.close()
+from lightbroker.core.topic.subscription import Subscription, SubscriptionStats
+from lightbroker.core.waiting import rouse
 
 
 class _Group:
     """A buffer and those who read it; without a group name there is one reader."""
 
-    def __init__(self, options: QueueOptions, buffer: MemoryQueue) -> None:
+    def __init__(self, options: QueueOptions, buffer: Buffer) -> None:
         self.options = options
         self.buffer = buffer
         self.members: list[Subscription] = []
@@ -117,7 +34,7 @@ class Topics:
     """Who gets what: subscribers and bound queues by pattern, and for each topic seen lately those that match.
 
     A subscriber is delivered to at most once, so its buffer is in memory, whatever store the broker's queues are in.
-    `SharedTopics` adds subscribers in other processes.
+    A `SharedStore` adds subscribers in other processes.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -127,7 +44,7 @@ class Topics:
         self._bound: dict[tuple[str, str], Queue] = {}
         self._departed: dict[str, SubscriptionStats] = {}
         self._patterns: Patterns[_Group | Queue] = Patterns()
-        self._routes: dict[str, tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]] = {}
+        self._routes: dict[str, tuple[tuple[Buffer, ...], tuple[Queue, ...]]] = {}
         self._closed = False
         self._keys = count()
         self._ids = map(f"{secrets.token_hex(6)}-".__add__, map(str, count(1)))
@@ -144,7 +61,7 @@ class Topics:
                 raise QueueClosed("the broker is closed")
             shared = self._groups.get(key)
             if shared is None:
-                buffer = MemoryQueue(f"{pattern}#{key[1]}", options, self._clock)
+                buffer = Buffer(f"{pattern}#{key[1]}", options, self._clock)
                 shared = self._groups[key] = _Group(options, buffer)
                 self._changed()
             elif shared.options != options:
@@ -175,7 +92,7 @@ class Topics:
 
     def address(
         self, topic: str, body: object, headers: Mapping[str, str] | None
-    ) -> tuple[Message, int, Sequence[MemoryQueue], Sequence[Queue], StoreError | None]:
+    ) -> tuple[Message, int, Sequence[Buffer], Sequence[Queue], StoreError | None]:
         """The message to publish and who is to get it: how many have it already, the buffers and the queues to go.
 
         Its header `topic` names where it was published. Last comes the error to raise in the end, for a queue that
@@ -215,7 +132,8 @@ class Topics:
         with self._lock:
             shared = self._groups[key]
             shared.members.remove(member)
-            shared.buffer.rouse()  # the threads that wait for this member; those of the others wait on
+            # Threads that wait for this member see that it has left; those of other members wait on.
+            rouse(shared.buffer.pullers, len(shared.buffer.pullers))
             if not shared.members:
                 del self._groups[key]
                 self._changed()
@@ -237,7 +155,7 @@ class Topics:
     def _targets(self) -> Iterator[tuple[str, Any]]:
         return ((key[0], target) for key, target in (*self._groups.items(), *self._bound.items()))
 
-    def _route(self, topic: str) -> tuple[tuple[MemoryQueue, ...], tuple[Queue, ...]]:
+    def _route(self, topic: str) -> tuple[tuple[Buffer, ...], tuple[Queue, ...]]:
         with self._lock:
             targets = self._patterns.match(topic)
             if len(self._routes) >= MOST_ROUTES:
@@ -247,3 +165,16 @@ class Topics:
                 tuple(dict.fromkeys(target for target in targets if isinstance(target, Queue))),  # one copy each
             )
             return self._routes[topic]
+
+
+@runtime_checkable
+class SharedStore(Store, Protocol):
+    """A store whose topics cross processes as well; `lightbroker.stores.shared_topics` has what they share."""
+
+    def topics(self, clock: Clock, open_queue: Callable[[str, QueueOptions], Queue]) -> Topics:
+        """Return the topics of this process; called once.
+
+        Args:
+            clock: Where time comes from.
+            open_queue: Opens the queue of a name for a binding that another process made, with the options it had.
+        """

@@ -14,10 +14,11 @@ may do more than it tells.
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from lightbroker.core.clock import Clock
-from lightbroker.core.message import Message
 from lightbroker.core.policy import QueueOptions
+from lightbroker.core.queue import Queue
 from lightbroker.core.store import Note
 from lightbroker.stores.redis.commands import QueueCommands, client_name
 from lightbroker.stores.redis.link import RedisLink
@@ -25,6 +26,7 @@ from lightbroker.stores.redis.queue import RedisQueue
 from lightbroker.stores.redis.topics import RedisRelay
 from lightbroker.stores.redis.url import read_url
 from lightbroker.stores.redis.waiting import Listener
+from lightbroker.stores.shared_topics import SharedTopics
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +66,9 @@ class RedisStore:
         start = len(self._prefix) + 2
         return {key[start:-1].decode(): QueueOptions.from_json(text.decode()) for key, text in sorted(found.items())}
 
-    def relay(self, receive: Callable[[Message, tuple[str, str] | None], None]) -> RedisRelay:
-        """The relay of this process; see `SharedStore`."""
-        return RedisRelay(self._link, self._prefix, self._client, receive)
+    def topics(self, clock: Clock, open_queue: Callable[[str, QueueOptions], Queue]) -> SharedTopics:
+        """Return the topics of this process; see `SharedStore`."""
+        return SharedTopics(clock, partial(RedisRelay, self._link, self._prefix, self._client), open_queue)
 
     def close(self) -> None:
         """Close the connections."""

@@ -28,11 +28,11 @@ from redis import exceptions
 from lightbroker.core.errors import BrokerError
 from lightbroker.core.message import Message
 from lightbroker.core.policy import QueueOptions
-from lightbroker.core.store import Reached
 from lightbroker.stores.redis.inbox import Inbox
 from lightbroker.stores.redis.link import RedisLink, Wire, hang_up
 from lightbroker.stores.redis.routes import Routes, bound, listening, read_group
 from lightbroker.stores.redis.trouble import TROUBLE, demoted
+from lightbroker.stores.shared_topics import Reached
 
 log = logging.getLogger(__name__)
 

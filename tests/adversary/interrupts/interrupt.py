@@ -235,29 +235,30 @@ class TwoStepQueue(MemoryQueue):
     """Takes a permit, then enters; leaves the ready ones, then leases; settles, then gives the permit back."""
 
     def push(self, message: Any, timeout: float | None, delay: float) -> bool:
-        if self._pool.empty() or delay:
+        steps = self._steps
+        if steps.pool.empty() or delay:
             return super().push(message, timeout, delay)
-        permit = self._pool.get()
-        self._ready.insert(permit or 0, message)
-        self._tokens.put(self._ready)
-        next(self._accepted)
+        permit = steps.pool.get()
+        steps.ready.insert(permit or 0, message)
+        steps.tokens.put(steps.ready)
+        next(steps.accepted)
         return True
 
     def pull(self, timeout: float | None, kind: Any = Delivery) -> Any:
-        if self._tokens.empty():
+        if self._steps.tokens.empty():
             return super().pull(timeout, kind)
         delivery = Delivery()
         message = next(self._take_now)
-        self._leased[delivery] = message
+        self._steps.leased[delivery] = message
         delivery.store, delivery.message = self, message
         delivery.deadline = self._now() + LEASE
         return delivery
 
     def ack(self, delivery: Delivery) -> None:
-        if self._leased.pop(delivery, None) is None:
+        if self._steps.leased.pop(delivery, None) is None:
             raise LeaseLost
-        next(self._acked)
-        self._pool.put(sys.maxsize)
+        next(self._steps.acked)
+        self._steps.pool.put(sys.maxsize)
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ def test_a_pull_that_meets_the_close_leaves_the_word_for_the_next() -> None:
     with Broker() as broker:
         queue = asyncio.run(AsyncBroker(broker).queue("q"))
         memory: Any = queue.threads.store
-        memory._tokens.put(deque())  # as `close` does, at the moment between the look whether it did and the step
+        memory._steps.tokens.put(deque())  # as `close` does, at the moment between the look whether it did and the step
         for _ in range(2):
             with pytest.raises(QueueClosed):
                 finish(queue.pull())
-        assert memory._tokens.get_nowait() == deque()
+        assert memory._steps.tokens.get_nowait() == deque()

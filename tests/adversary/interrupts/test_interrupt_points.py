@@ -13,9 +13,9 @@ import pytest
 
 from lightbroker import Broker, ManualClock, Message, Queue, QueueEmpty
 from lightbroker.core import clock as clock_module
-from lightbroker.core.memory import slow
+from lightbroker.core.memory import expiry
+from lightbroker.core.memory.failing import Failing
 from lightbroker.core.memory.queue import MemoryQueue
-from lightbroker.core.memory.slow import SlowPaths
 from tests.adversary.schedules.bytecode import interrupted
 from tests.adversary.schedules.schedule_run import Run, monitoring
 from tests.adversary.schedules.schedule_scenes import Scene, leasing
@@ -101,7 +101,7 @@ def test_an_interrupt_before_any_bytecode_of_a_delay_loses_no_message_and_no_per
         at += 1
         scene = leasing("a", capacity=4)(MemoryQueue)
         delayed_push = partial(scene.queue.push, "c", delay=0.5)
-        went_on = interrupted(SlowPaths._defer.__code__, at, delayed_push)
+        went_on = interrupted(Failing.delay.__code__, at, delayed_push)
         scene.settle_all()
     assert at > 20
 
@@ -111,7 +111,7 @@ def test_a_delay_that_is_interrupted_before_it_is_noted_only_delays_longer(
 ) -> None:
     queue = open_queue()
     with monkeypatch.context() as patches:
-        patches.setattr(slow, "heapq", BROKEN_HEAP)
+        patches.setattr(expiry, "heapq", BROKEN_HEAP)
         with pytest.raises(KeyboardInterrupt):
             queue.push("a", delay=1.0)
     assert counts(queue) == {"accepted": 1, "delayed": 1}
@@ -177,8 +177,8 @@ def test_what_is_ready_expires_however_much_was_settled_meanwhile(open_queue: Op
     queue = open_queue(ttl=5.0)
     queue.push("kept")
     known = 0
-    while len(queue.store._mortal) >= known:  # until the index is tidied
-        known = len(queue.store._mortal)
+    while len(queue.store._failing._expiry._mortal) >= known:  # until the index is tidied
+        known = len(queue.store._failing._expiry._mortal)
         queue.push("settled")
         kept, settled = queue.pull_many(2, 0)
         settled.ack()

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from lightbroker import Broker, BrokerError, Delivery, ManualClock
+from lightbroker import Broker, BrokerError, ManualClock
+from lightbroker.core.memory.failing import Failing
 from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.memory.store import MemoryStore
-from lightbroker.core.message import Failure, Message
+from lightbroker.core.message import Failure, Leased, Message
 from tests.adversary.models.model_machine import QueueMachine, run, run_over
+from tests.adversary.parts import failing
 from tests.contract.stores import STORES
 from tests.support import Unavailable, miss
 
@@ -37,71 +39,72 @@ def test_every_store_does_what_the_model_does(store: str) -> None:
     assert sum(f"{verb}: ok" in report["outcomes"] for verb in verbs) >= len(verbs) - 2  # so few examples miss some
 
 
-class ReleaseCounts(MemoryQueue):
-    def release(self, delivery: Delivery) -> None:
+class ReleaseCounts(Failing):
+    def release(self, delivery: Leased) -> None:
         message = delivery.message
         self._give_back(delivery, message.with_attempts(message.attempts + 1, message.failure), 0.0, "release")
 
 
-class RedriveKeepsTheTtl(MemoryQueue):
+class RedriveKeepsTheTtl(Failing):
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
-        expiries = {id: letter.message.expires for id, letter in self._dead.items()}
+        expiries = {id: letter.message.expires for id, letter in self._steps.dead.items()}
         moved = super().redrive(ids, limit)
-        for message in self._ready:
+        for message in self._steps.ready:
             message.expires = expiries.get(message.id, message.expires)
-            self._watch(message)
+            self.watch(message)
         return moved
 
 
-class RetryGoesToTheFront(MemoryQueue):
-    def _give_back(self, delivery: Delivery, message: Message, wait: float, cause: str) -> None:
+class RetryGoesToTheFront(Failing):
+    def _give_back(self, delivery: Leased, message: Message, wait: float, cause: str) -> None:
         super()._give_back(delivery, message, wait, cause)
         if not wait:
-            self._ready.rotate(1)
+            self._steps.ready.rotate(1)
 
 
-class ExtendShortens(MemoryQueue):
-    def extend(self, delivery: Delivery, seconds: float) -> None:
+class ExtendShortens(Failing):
+    def extend(self, delivery: Leased, seconds: float) -> None:
         super().extend(delivery, seconds)
-        delivery.deadline = self._now() + seconds
+        delivery.deadline = self._steps.now() + seconds
 
 
 class LateAckIsTaken(MemoryQueue):
-    def ack(self, delivery: Delivery) -> None:
-        if delivery in self._leased:
+    def ack(self, delivery: Leased) -> None:
+        if delivery in self._steps.leased:
             super().ack(delivery)
 
 
-class OneAttemptTooMany(MemoryQueue):
+class OneAttemptTooMany(Failing):
     def _fail(
-        self, delivery: Delivery, message: Message, error: str, trace: str, delay: float | None, cause: str
+        self, delivery: Leased, message: Message, error: str, trace: str, delay: float | None, cause: str
     ) -> None:
-        if message.attempts != self._options.retry.max_attempts:
+        if message.attempts != self._steps.options.retry.max_attempts:
             return super()._fail(delivery, message, error, trace, delay, cause)
         return self._give_back(delivery, self._failed(message, error, trace, message.attempts + 1), 0.0, cause)
 
 
-class NewestDeadLetterDrops(MemoryQueue):
-    def _bury(self, leaving: Any, message: Message, reason: str, source: str) -> None:
-        bound = self._options.dead_capacity
-        if bound is not None and len(self._dead) == bound:
+class NewestDeadLetterDrops(Failing):
+    def bury(self, leaving: Any, message: Message, reason: str, source: str) -> None:
+        steps = self._steps
+        bound = steps.options.dead_capacity
+        if bound is not None and len(steps.dead) == bound:
             next(leaving)
             if source != "NEW":
-                next(self._give)
-            next(self._dropped)
+                next(steps.give)
+            next(steps.dropped)
         else:
-            super()._bury(leaving, message, reason, source)
+            super().bury(leaving, message, reason, source)
 
 
-class ForgetsTheFirstFailure(MemoryQueue):
+class ForgetsTheFirstFailure(Failing):
     def _failed(self, message: Message, error: str, trace: str, attempts: int) -> Message:
-        now = self._clock.time()
+        now = self._steps.clock.time()
         return message.with_attempts(attempts, Failure(error, trace, now, now))
 
 
 class RefusesInSilence(MemoryQueue):
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
-        if self._options.capacity is not None and self._pool.qsize() == 0:
+        if self._options.capacity is not None and self._steps.pool.qsize() == 0:
             return False
         return super().push(message, timeout, delay)
 
@@ -109,14 +112,14 @@ class RefusesInSilence(MemoryQueue):
 @pytest.mark.parametrize(
     "bug",
     [
-        ReleaseCounts,
-        RedriveKeepsTheTtl,
-        RetryGoesToTheFront,
-        ExtendShortens,
+        failing(ReleaseCounts),
+        failing(RedriveKeepsTheTtl),
+        failing(RetryGoesToTheFront),
+        failing(ExtendShortens),
         LateAckIsTaken,
-        OneAttemptTooMany,
-        NewestDeadLetterDrops,
-        ForgetsTheFirstFailure,
+        failing(OneAttemptTooMany),
+        failing(NewestDeadLetterDrops),
+        failing(ForgetsTheFirstFailure),
         RefusesInSilence,
     ],
 )

@@ -4,10 +4,12 @@ from itertools import count
 from typing import Any
 
 from lightbroker import Broker, Delivery
+from lightbroker.core.memory.failing import Failing
 from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.memory.store import MemoryStore
-from lightbroker.core.message import Message
+from lightbroker.core.message import Leased, Message
 from tests.adversary.models.total_queue import LAST
+from tests.adversary.parts import failing
 
 RARELY = 1000
 
@@ -40,7 +42,7 @@ class DeliversTwice(_Rarely):
 class Reorders(_Rarely):
     def pull(self, timeout: float | None, kind: Any = Delivery) -> Any:
         if self.now_and_then():
-            self._ready.rotate(-50)
+            self._steps.ready.rotate(-50)
         return super().pull(timeout, kind)
 
 
@@ -60,26 +62,30 @@ class LeaksPermits(_Rarely):
 
 class TakesLateAcks(MemoryQueue):
     def ack(self, delivery: Delivery) -> None:
-        if delivery in self._leased:
+        if delivery in self._steps.leased:
             super().ack(delivery)
 
 
-class ForgetsAttempts(MemoryQueue):
-    def nack(self, delivery: Delivery, error: str, trace: str, delay: float | None) -> None:
+class _ForgetsAttempts(Failing):
+    def nack(self, delivery: Leased, error: str, trace: str, delay: float | None) -> None:
         self.release(delivery)
 
 
-class AcksWhatIsRejected(MemoryQueue):
-    def reject(self, delivery: Delivery, reason: str) -> None:
-        self.ack(delivery)
+class _AcksWhatIsRejected(Failing):
+    def reject(self, delivery: Leased, reason: str) -> None:
+        next(zip(self._steps.leaving(delivery), self._steps.ack))
+
+
+ForgetsAttempts, AcksWhatIsRejected = failing(_ForgetsAttempts), failing(_AcksWhatIsRejected)
 
 
 class EndsLeasesEarly(_Rarely):
     def pull(self, timeout: float | None, kind: Any = Delivery) -> Any:
         delivery = super().pull(timeout, kind)
         if self.now_and_then():
-            with self._lock:
-                self._end_leases(delivery.deadline)
+            with self._steps.lock:
+                self._failing._expiry._following = 0.0
+                self._failing._end_leases(delivery.deadline)
         return delivery
 
 

@@ -108,8 +108,8 @@ PATCHES: Table = {
         (
             "an async push does not rouse who pulls",
             """
-            if queue._pullers:
-                rouse(queue._pullers)
+            if queue.pullers:
+                rouse(queue.pullers)
             """,
             "",
         ),
@@ -162,8 +162,8 @@ PATCHES: Table = {
         (
             "an async ack does not rouse who pushes",
             """
-            if queue._pushers:
-                rouse(queue._pushers)
+            if queue.pushers:
+                rouse(queue.pushers)
             """,
             "",
         ),

@@ -3,137 +3,137 @@
 from tests.adversary.mutations.patching import Table
 
 PATCHES: Table = {
-    "SlowPaths.close": [
-        ("a closed queue keeps its alarm", "self._alarm.cancel()", ""),
+    "Failing.close": [
+        ("a closed queue keeps its alarm", "self._expiry.cancel()", ""),
     ],
-    "SlowPaths.release": [
+    "Failing.release": [
         (
             "release counts the attempt",
             "delivery.message",
             "delivery.message.with_attempts(delivery.message.attempts + 1, None)",
         ),
     ],
-    "SlowPaths.extend": [
+    "Failing.extend": [
         (
             "extend without the lock",
             """
-            with self._lock:
-                if delivery not in self._leased:
-                    raise self._lost(delivery)
-                self._extended.add(delivery)
-                delivery.deadline = max(delivery.deadline, self._now() + seconds)
+            with steps.lock:
+                if delivery not in steps.leased:
+                    raise self.lost(delivery)
+                self._expiry.extend(delivery)
+                delivery.deadline = max(delivery.deadline, steps.now() + seconds)
             """,
             """
             if True:
-                if delivery not in self._leased:
-                    raise self._lost(delivery)
-                self._extended.add(delivery)
-                delivery.deadline = max(delivery.deadline, self._now() + seconds)
+                if delivery not in steps.leased:
+                    raise self.lost(delivery)
+                self._expiry.extend(delivery)
+                delivery.deadline = max(delivery.deadline, steps.now() + seconds)
             """,
         ),
-        ("extend shortens", "max(delivery.deadline, self._now() + seconds)", "self._now() + seconds"),
-        ("extend is not passed over", "self._extended.add(delivery)", ""),
+        ("extend shortens", "max(delivery.deadline, steps.now() + seconds)", "steps.now() + seconds"),
+        ("extend is not passed over", "self._expiry.extend(delivery)", ""),
         (
             "a late extend is taken",
             """
-            if delivery not in self._leased:
-                raise self._lost(delivery)
+            if delivery not in steps.leased:
+                raise self.lost(delivery)
             """,
             "",
         ),
     ],
-    "SlowPaths.redrive": [
+    "Failing.redrive": [
         (
             "redrive takes no permit",
-            "zip(permit, leave, self._appending(message), self._signal, self._redriven)",
-            "zip(leave, self._appending(message), self._signal, self._redriven)",
+            "zip(permit, leave, steps.appending(message), steps.signal, steps.redriven)",
+            "zip(leave, steps.appending(message), steps.signal, steps.redriven)",
         ),
         (
             "redrive leaves before it has a permit",
-            "zip(permit, leave, self._appending(message), self._signal, self._redriven)",
-            "zip(leave, permit, self._appending(message), self._signal, self._redriven)",
+            "zip(permit, leave, steps.appending(message), steps.signal, steps.redriven)",
+            "zip(leave, permit, steps.appending(message), steps.signal, steps.redriven)",
         ),
         (
             "redrive does not announce",
-            "zip(permit, leave, self._appending(message), self._signal, self._redriven)",
-            "zip(permit, leave, self._appending(message), self._redriven)",
+            "zip(permit, leave, steps.appending(message), steps.signal, steps.redriven)",
+            "zip(permit, leave, steps.appending(message), steps.redriven)",
         ),
         (
             "redrive keeps the dead letter",
-            "zip(permit, leave, self._appending(message), self._signal, self._redriven)",
-            "zip(permit, self._appending(message), self._signal, self._redriven)",
+            "zip(permit, leave, steps.appending(message), steps.signal, steps.redriven)",
+            "zip(permit, steps.appending(message), steps.signal, steps.redriven)",
         ),
         (
             "redrive in two steps: leave, enter",
-            "next(zip(permit, leave, self._appending(message), self._signal, self._redriven))",
+            "next(zip(permit, leave, steps.appending(message), steps.signal, steps.redriven))",
             """
             next(zip(permit, leave))
-            next(zip(self._appending(message), self._signal, self._redriven))
+            next(zip(steps.appending(message), steps.signal, steps.redriven))
             """,
         ),
         (
             "redrive does not look whether it is refused",
             """
             if self._refusing:
-                raise self._closed_error()
+                raise outcome.closed(steps.name, draining=not self._closed)
             """,
             "",
         ),
-        ("redrive rouses nobody", "rouse(self._pullers)", ""),
+        ("redrive rouses nobody", "rouse(steps.pullers)", ""),
         (
             "redrive keeps the attempts",
-            "self._dead[id].message.with_attempts(1, None)",
-            "self._dead[id].message.with_attempts(self._dead[id].message.attempts, None)",
+            "steps.dead[id].message.with_attempts(1, None)",
+            "steps.dead[id].message.with_attempts(steps.dead[id].message.attempts, None)",
         ),
         ("redrive keeps the TTL", "message.expires = NEVER", ""),
     ],
-    "SlowPaths.purge": [
-        ("purge does not count", "next(zip(map(self._dead.pop, (id,)), self._purged))", "(self._dead.pop(id), None)"),
+    "Failing.purge": [
+        ("purge does not count", "next(zip(map(steps.dead.pop, (id,)), steps.purged))", "(steps.dead.pop(id), None)"),
     ],
-    "SlowPaths._fail": [
+    "Failing._fail": [
         (
             "a retry keeps the attempt",
             "self._failed(message, error, trace, message.attempts + 1)",
             "self._failed(message, error, trace, message.attempts)",
         ),
-        ("a retry is not counted", "next(self._retried)", ""),
+        ("a retry is not counted", "next(self._steps.retried)", ""),
     ],
-    "SlowPaths._give_back": [
+    "Failing._give_back": [
         (
             "a retry stays leased",
-            "zip(self._leaving(delivery), self._appending(message), self._signal)",
-            "zip(self._appending(message), self._signal)",
+            "zip(steps.leaving(delivery), steps.appending(message), steps.signal)",
+            "zip(steps.appending(message), steps.signal)",
         ),
         (
             "a retry enters before it leaves",
-            "zip(self._leaving(delivery), self._appending(message), self._signal)",
-            "zip(self._appending(message), self._leaving(delivery), self._signal)",
+            "zip(steps.leaving(delivery), steps.appending(message), steps.signal)",
+            "zip(steps.appending(message), steps.leaving(delivery), steps.signal)",
         ),
         (
             "a retry is not announced",
-            "zip(self._leaving(delivery), self._appending(message), self._signal)",
-            "zip(self._leaving(delivery), self._appending(message))",
+            "zip(steps.leaving(delivery), steps.appending(message), steps.signal)",
+            "zip(steps.leaving(delivery), steps.appending(message))",
         ),
         (
             "a retry in two steps: leave, enter",
-            "next(zip(self._leaving(delivery), self._appending(message), self._signal))",
+            "next(zip(steps.leaving(delivery), steps.appending(message), steps.signal))",
             """
-            self._unlease(delivery)
-            next(zip(self._appending(message), self._signal))
+            steps.unlease(delivery)
+            next(zip(steps.appending(message), steps.signal))
             """,
         ),
-        ("a retry rouses nobody", "rouse(self._pullers)", ""),
-        ("a retry's TTL is not watched", "self._watch(message)", ""),
+        ("a retry rouses nobody", "rouse(steps.pullers)", ""),
+        ("a retry's TTL is not watched", "self._expiry.watch(message)", ""),
     ],
-    "SlowPaths._bury": [
-        ("a dead letter keeps its permit", 'self._give if source != "NEW" else repeat(None)', "repeat(None)"),
-        ("an overflow letter gives a permit", 'self._give if source != "NEW" else repeat(None)', "self._give"),
-        ("a dead letter rouses nobody", "rouse(self._pushers)", ""),
-        ("dead letters have no bound", "bound is not None and len(self._dead) > bound", "False"),
+    "Failing.bury": [
+        ("a dead letter keeps its permit", 'steps.give if source != "NEW" else repeat(None)', "repeat(None)"),
+        ("an overflow letter gives a permit", 'steps.give if source != "NEW" else repeat(None)', "steps.give"),
+        ("a dead letter rouses nobody", "rouse(steps.pushers)", ""),
+        ("dead letters have no bound", "bound is not None and len(steps.dead) > bound", "False"),
         (
             "a dead letter is dropped uncounted",
-            "next(zip(map(self._dead.pop, (next(iter(self._dead)),)), self._dropped))",
-            "(self._dead.pop(next(iter(self._dead))), None)",
+            "next(zip(map(steps.dead.pop, (next(iter(steps.dead)),)), steps.dropped))",
+            "(steps.dead.pop(next(iter(steps.dead))), None)",
         ),
     ],
     "retry_wait": [

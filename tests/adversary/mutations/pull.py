@@ -36,7 +36,7 @@ PATCHES: Table = {
         ),
         (
             "a timed pull does not wait",
-            "attempt(self._pullers, lambda: self.pull(0.0, kind), timeout)",
+            "attempt(self.pullers, lambda: self.pull(0.0, kind), timeout)",
             "self.pull(0.0)",
         ),
         ("pull swallows the close", "self._pull_woken()", "self._closed_error()"),
@@ -61,11 +61,15 @@ PATCHES: Table = {
             """,
             "",
         ),
-        ("pull_many takes more than asked for", "min(most - 1, len(self._ready))", "min(most, len(self._ready))"),
+        (
+            "pull_many takes more than asked for",
+            "min(most - 1, len(self._steps.ready))",
+            "min(most, len(self._steps.ready))",
+        ),
         ("pull_many fails if others are faster", "suppress(Empty, IndexError)", "suppress(IndexError)"),
     ],
-    "MemoryQueue.take": [
-        ("take keeps the permit", "zip(self._take_now, self._ack)", "zip(self._take_now, self._acked)"),
+    "Buffer.take": [
+        ("take keeps the permit", "zip(self._take_now, self._ack)", "zip(self._take_now, self._steps.acked)"),
         (
             "take does not look whether it is closed",
             """
@@ -77,8 +81,8 @@ PATCHES: Table = {
         (
             "take does not rouse who pushes",
             """
-            if self._pushers:
-                rouse(self._pushers)
+            if self.pushers:
+                rouse(self.pushers)
             """,
             "",
         ),
@@ -102,8 +106,8 @@ PATCHES: Table = {
         (
             "ack does not rouse who pushes",
             """
-            if self._pushers:
-                rouse(self._pushers)
+            if self.pushers:
+                rouse(self.pushers)
             """,
             "",
         ),
@@ -117,7 +121,7 @@ PATCHES: Table = {
             break
             """,
         ),
-        ("ack_many rouses one", "rouse(self._pushers, len(deliveries))", "rouse(self._pushers)"),
+        ("ack_many rouses one", "rouse(self.pushers, len(deliveries))", "rouse(self.pushers)"),
         (
             "ack_many does not say what was late",
             """
@@ -133,31 +137,33 @@ PATCHES: Table = {
     "PERMIT": [
         ("a permit is the front", "sys.maxsize", "0"),
     ],
-    "Steps.__init__": [
+    "Steps._hold_messages": [
         (
             "last in, first out",
-            "map(deque.popleft, map(self._tokens.get, repeat(False)))",
-            "map(deque.pop, map(self._tokens.get, repeat(False)))",
+            "map(deque.popleft, map(self.tokens.get, repeat(False)))",
+            "map(deque.pop, map(self.tokens.get, repeat(False)))",
         ),
+    ],
+    "Steps.__init__": [
         ("BLOCK does not wait", "options.overflow is Overflow.BLOCK", "False"),
     ],
-    "Steps.check": [
+    "Steps.check_rights": [
         ("check overlooks permits", "stats.capacity is not None", "False"),
-        ("check overlooks tokens", "self._tokens.qsize() != stats.ready", "False"),
+        ("check overlooks tokens", "self.tokens.qsize() != stats.ready", "False"),
     ],
-    "Steps.refuse": [
-        ("refuse wakes no push", "self._pool.put(None)", ""),
-        ("refuse rouses one push", "rouse(self._pushers, len(self._pushers))", "rouse(self._pushers)"),
+    "MemoryQueue.refuse": [
+        ("refuse wakes no push", "self._steps.pool.put(None)", ""),
+        ("refuse rouses one push", "rouse(self.pushers, len(self.pushers))", "rouse(self.pushers)"),
     ],
-    "Steps.close": [
-        ("close wakes no pull", "self._tokens.put(deque())", ""),
-        ("close rouses one pull", "rouse(self._pullers, len(self._pullers))", "rouse(self._pullers)"),
+    "MemoryQueue.close": [
+        ("close wakes no pull", "self._steps.tokens.put(deque())", ""),
+        ("close rouses one pull", "rouse(self.pullers, len(self.pullers))", "rouse(self.pullers)"),
         ("close does not refuse", "self.refuse()", ""),
     ],
-    "Steps._push_woken": [
-        ("a woken push wakes no other", "self._pool.put(None)", ""),
+    "MemoryQueue._push_woken": [
+        ("a woken push wakes no other", "self._steps.pool.put(None)", ""),
     ],
-    "Steps._pull_woken": [
-        ("a woken pull wakes no other", "self._tokens.put(deque())", ""),
+    "MemoryQueue._pull_woken": [
+        ("a woken pull wakes no other", "self._steps.tokens.put(deque())", ""),
     ],
 }

@@ -39,21 +39,18 @@ PATCHES: Table = {
             "push does not watch the TTL",
             """
             if message.expires < NEVER:
-                self._watch(message)
+                self._failing.watch(message)
             """,
             "",
         ),
         (
             "push does not rouse who pulls",
-            """
-            if self._pullers:
-                rouse(self._pullers)
-            """,
+            "self._entered(message, delay)",
             "",
         ),
         (
             "a timed push does not wait",
-            "attempt(self._pushers, lambda: self._enter(message, self._permits_now, delay), timeout)",
+            "attempt(self.pushers, lambda: self._enter(message, self._permits_now, delay), timeout)",
             "self._enter(message, self._permits_now, delay)",
         ),
     ],
@@ -73,14 +70,14 @@ PATCHES: Table = {
             "a timed push does not watch the TTL",
             """
             if message.expires < NEVER:
-                self._watch(message)
+                self._failing.watch(message)
             """,
             "",
         ),
     ],
     "MemoryQueue._enter_many": [
         ("push_many takes a permit too many", "zip(bound, entering)", "zip(entering, bound)"),
-        ("push_many rouses one", "rouse(self._pullers, len(messages))", "rouse(self._pullers)"),
+        ("push_many rouses one", "rouse(self.pullers, len(messages))", "rouse(self.pullers)"),
         (
             "push_many forgets the TTL",
             "not messages or messages[0].expires < NEVER or self._refusing or delay or self._note is not None",
@@ -99,18 +96,18 @@ PATCHES: Table = {
         ("push_many counts what the close shut out", "shut_out = 1", ""),
         ("push_many keeps the word that it is closed", "self._push_woken()", ""),
     ],
-    "offer": [
-        ("offer keeps the word that it is closed", "queue._push_woken()", ""),
+    "buffer:offer": [
+        ("offer keeps the word that it is closed", "buffer._push_woken()", ""),
         (
             "offer does not count",
-            "map(queue._announce, queue._here, entering, queue._accepted)",
-            "map(queue._announce, queue._here, entering)",
+            "map(buffer._announce, buffer._here, entering, buffer._accepted)",
+            "map(buffer._announce, buffer._here, entering)",
         ),
         (
             "offer rouses nobody",
             """
-            if queue._pullers:
-                rouse(queue._pullers)
+            if buffer.pullers:
+                rouse(buffer.pullers)
             """,
             "",
         ),
@@ -118,11 +115,11 @@ PATCHES: Table = {
             "offer ends at a full or closed buffer",
             """
             with suppress(QueueFull, QueueClosed):
-                taken += queue.push(message, None, 0.0)
+                taken += buffer.push(message, None, 0.0)
             """,
             """
             with suppress():
-                taken += queue.push(message, None, 0.0)
+                taken += buffer.push(message, None, 0.0)
             """,
         ),
     ],
@@ -145,10 +142,7 @@ PATCHES: Table = {
         ),
         (
             "push_now does not rouse who pulls",
-            """
-            if self._pullers:
-                rouse(self._pullers)
-            """,
+            "self._entered(message, delay)",
             "",
         ),
     ],
@@ -168,27 +162,29 @@ PATCHES: Table = {
         ),
     ],
     "MemoryQueue._overflow": [
-        ("a refusal is not counted", "next(self._refused)", ""),
+        ("drop-oldest swallows the close", "self._pull_woken()", "self._closed_error()"),
+    ],
+    "overflow": [
+        ("a refusal is not counted", "next(steps.refused)", ""),
         (
             "an overflow letter is not counted",
-            'self._bury(self._accepted, message.with_attempts(0, None), "overflow", "NEW")',
-            'self._bury(iter((0,)), message.with_attempts(0, None), "overflow", "NEW")',
+            'failing.bury(steps.accepted, message.with_attempts(0, None), "overflow", "NEW")',
+            'failing.bury(iter((0,)), message.with_attempts(0, None), "overflow", "NEW")',
         ),
-        ("drop-oldest keeps the permit", "zip(self._take_now, self._drop)", "zip(self._take_now, self._dropped)"),
+        ("drop-oldest keeps the permit", "zip(steps.take_now, steps.drop)", "zip(steps.take_now, steps.dropped)"),
         (
             "drop-oldest counts first",
-            "oldest, _ = next(zip(self._take_now, self._drop))",
-            "_, oldest = next(zip(self._drop, self._take_now))",
+            "oldest, _ = next(zip(steps.take_now, steps.drop))",
+            "_, oldest = next(zip(steps.drop, steps.take_now))",
         ),
         (
             "drop-oldest in two steps",
-            "oldest, _ = next(zip(self._take_now, self._drop))",
+            "oldest, _ = next(zip(steps.take_now, steps.drop))",
             """
-            oldest = next(self._take_now)
-            next(self._drop)
+            oldest = next(steps.take_now)
+            next(steps.drop)
             """,
         ),
-        ("drop-oldest swallows the close", "self._pull_woken()", "self._closed_error()"),
-        ("a dropped push is not accepted", "zip(self._accepted, self._dropped)", "self._dropped"),
+        ("a dropped push is not accepted", "zip(steps.accepted, steps.dropped)", "steps.dropped"),
     ],
 }

@@ -3,82 +3,91 @@
 from tests.adversary.mutations.patching import Table
 
 PATCHES: Table = {
-    "SlowPaths.__init__": [
-        ("no alarm for the first lease", "self._alarm.set(self._now() + options.lease)", ""),
+    "Expiry.__init__": [
+        ("no alarm for the first lease", "self._alarm.set(steps.now() + steps.options.lease)", ""),
     ],
-    "SlowPaths._defer": [
+    "Failing.delay": [
         (
             "a delay begins before the step",
-            "zip(before, map(self._delayed.setdefault, (key,), ((due, message),)))",
-            "zip(map(self._delayed.setdefault, (key,), ((due, message),)), before)",
+            "zip(before, map(self._steps.delayed.setdefault, (key,), ((due, message),)))",
+            "zip(map(self._steps.delayed.setdefault, (key,), ((due, message),)), before)",
         ),
         (
             "a delay in two steps",
-            "next(zip(before, map(self._delayed.setdefault, (key,), ((due, message),))))",
+            "next(zip(before, map(self._steps.delayed.setdefault, (key,), ((due, message),))))",
             """
             next(before)
-            self._delayed[key] = due, message
+            self._steps.delayed[key] = due, message
             """,
         ),
+    ],
+    "Expiry.delay": [
         ("a delay sets no alarm", "self._alarm.set(due)", ""),
     ],
-    "SlowPaths._watch": [
+    "Expiry.watch": [
         ("a TTL sets no alarm", "self._alarm.set(message.expires)", ""),
         (
             "tidying forgets what is ready",
-            "[(m.expires, next(self._keys), m) for m in self._ready.copy() if m.expires < NEVER]",
-            "[(m.expires, next(self._keys), m) for m in ()]",
+            "[(m.expires, next(self._numbers), m) for m in ready if m.expires < NEVER]",
+            "[(m.expires, next(self._numbers), m) for m in ()]",
         ),
     ],
-    "SlowPaths._tick": [
-        (
-            "an alarm is not set again",
-            "self._alarm.set(min(self._wake(now), self._expire_ready(now), self._expire_leases(now)))",
-            "min(self._wake(now), self._expire_ready(now), self._expire_leases(now))",
-        ),
+    "Expiry.rearm": [
+        ("an alarm is not set again", "self._alarm.set(min(due, mortal, self._following))", ""),
+    ],
+    "Failing._catch_up": [
         (
             "leases end before messages wake",
-            "min(self._wake(now), self._expire_ready(now), self._expire_leases(now))",
-            "min(self._expire_leases(now), self._wake(now))",
+            """
+            self._end_delays(now)
+            self._end_lives(now)
+            self._end_leases(now)
+            """,
+            """
+            self._end_leases(now)
+            self._end_delays(now)
+            """,
         ),
     ],
-    "SlowPaths._wake": [
-        ("what an interrupt kept out is not found", "len(self._due) < len(self._delayed)", "False"),
+    "Expiry.delays_over": [
+        ("what an interrupt kept out is not found", "len(self._due) < len(self._steps.delayed)", "False"),
         ("what is due wakes late", "self._due[0][0] <= now", "self._due[0][0] < now"),
+    ],
+    "Failing._end_delays": [
         (
             "waking leaves a copy",
-            "zip(map(self._delayed.pop, (key,)), self._appending(message), self._signal)",
-            "zip(self._appending(message), self._signal)",
+            "zip(map(steps.delayed.pop, (key,)), steps.appending(message), steps.signal)",
+            "zip(steps.appending(message), steps.signal)",
         ),
         (
             "waking is not announced",
-            "zip(map(self._delayed.pop, (key,)), self._appending(message), self._signal)",
-            "zip(map(self._delayed.pop, (key,)), self._appending(message))",
+            "zip(map(steps.delayed.pop, (key,)), steps.appending(message), steps.signal)",
+            "zip(map(steps.delayed.pop, (key,)), steps.appending(message))",
         ),
-        ("waking rouses nobody", "rouse(self._pullers)", ""),
-        ("waking does not watch the TTL", "self._watch(message)", ""),
+        ("waking rouses nobody", "rouse(steps.pullers)", ""),
+        ("waking does not watch the TTL", "self._expiry.watch(message)", ""),
     ],
-    "SlowPaths._expire_ready": [
-        ("expiry takes no token", "self._tokens.get_nowait()", ""),
-        ("expiry keeps another's token", "next(self._signal)", ""),
+    "Failing._end_lives": [
+        ("expiry takes no token", "steps.tokens.get_nowait()", ""),
+        ("expiry keeps another's token", "next(steps.signal)", ""),
     ],
-    "SlowPaths._expire_leased": [
+    "Failing.expire_leased": [
         (
             "a pull that stalled too long fails",
             """
-            with self._lock, suppress(KeyError):
-                self._expire_from(self._leaving(delivery), message, "READY")
+            with self._steps.lock, suppress(KeyError):
+                self._end_life(self._steps.leaving(delivery), message)
             """,
             """
-            with self._lock:
-                self._expire_from(self._leaving(delivery), message, "READY")
+            with self._steps.lock:
+                self._end_life(self._steps.leaving(delivery), message)
             """,
         ),
     ],
-    "SlowPaths._expire_from": [
-        ("expiry keeps the permit", "zip(leaving, self._expire)", "zip(leaving, self._expired)"),
-        ("expiry counts first", "zip(leaving, self._expire)", "zip(self._expire, leaving)"),
-        ("expiry rouses nobody", "rouse(self._pushers)", ""),
+    "Failing._end_life": [
+        ("expiry keeps the permit", "zip(leaving, self._steps.expire)", "zip(leaving, self._steps.expired)"),
+        ("expiry counts first", "zip(leaving, self._steps.expire)", "zip(self._steps.expire, leaving)"),
+        ("expiry rouses nobody", "rouse(self._steps.pushers)", ""),
         ("expiry destroys evidence", "message.failure is None", "True"),
         (
             "a letter counts a delivery that was not",
@@ -86,36 +95,19 @@ PATCHES: Table = {
             "message",
         ),
     ],
-    "SlowPaths._end_leases": [
+    "Failing._end_leases": [
+        ("expiry fails if an ack is faster", "suppress(KeyError)", "suppress()"),
+    ],
+    "Expiry._scan": [
         (
             "a lease interrupted in the making never ends",
-            "deadline = delivery.deadline = now + self._options.lease",
+            "deadline = delivery.deadline = now + lease",
             "continue",
         ),
         ("a lease interrupted in the making has no message", "delivery.message = message", ""),
-        ("a lease lasts an instant longer", "deadline > now", "deadline >= now"),
-        (
-            "an extended lease ends the scan",
-            """
-            if delivery in self._extended:
-                continue
-            """,
-            "",
-        ),
-        (
-            "the scan does not end",
-            """
-            if delivery in self._extended:
-                continue
-            return following
-            """,
-            """
-            if delivery in self._extended:
-                continue
-            continue
-            """,
-        ),
-        ("expiry fails if an ack is faster", "suppress(KeyError)", "suppress()"),
+        ("a lease lasts an instant longer", "deadline <= now", "deadline < now"),
+        ("an extended lease ends the scan", "delivery not in self._extended", "True"),
+        ("the scan does not end", "delivery not in self._extended", "False"),
         (
             "one scan is all",
             """
@@ -126,11 +118,11 @@ PATCHES: Table = {
         ),
         ("extended leases fill the scan", "most = _SCAN + len(self._extended)", "most = 1"),
     ],
-    "SlowPaths._expire_leases": [
+    "Expiry.leases_over": [
         (
             "the next look for leases comes too late",
-            "self._end_leases(now)",
-            "self._end_leases(now) + self._options.lease",
+            "self._following = yield from self._scan(now)",
+            "self._following = (yield from self._scan(now)) + self._steps.options.lease",
         ),
     ],
     "attempt": [

@@ -30,10 +30,10 @@ PATCHES: Table = {
         ("the topic has room in any headers", "check_headers(kept)", ""),
     ],
     "Subscription.get": [
-        ("a subscriber does not wait", "self.buffer.attempt(self.take, wait)", "self.take()"),
+        ("a subscriber does not wait", "attempt(self.buffer.pullers, self.take, wait)", "self.take()"),
     ],
     "Topics._leave": [
-        ("who waits for a closed member sleeps on", "shared.buffer.rouse()", ""),
+        ("who waits for a closed member sleeps on", "rouse(shared.buffer.pullers, len(shared.buffer.pullers))", ""),
         ("a buffer that nobody reads stays open", "shared.buffer.close()", ""),
         ("a buffer that nobody reads is fed", "self._changed()", ""),
     ],

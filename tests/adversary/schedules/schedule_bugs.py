@@ -3,40 +3,42 @@
 The explorer has to find every one of them; if it does not, what it says about the real queue is worth nothing.
 """
 
-import heapq
 from collections.abc import Iterable
 from typing import Any
 
 from lightbroker import Delivery, LeaseLost
+from lightbroker.core.memory.failing import Failing
 from lightbroker.core.memory.queue import MemoryQueue
-from lightbroker.core.message import Message
+from lightbroker.core.message import Leased, Message
+from tests.adversary.parts import failing
 from tests.adversary.schedules.schedule_races import RACES
 from tests.adversary.schedules.schedule_wakes import WAKES
 
 
 class LooksBeforeItAcks(MemoryQueue):
-    def ack(self, delivery: Delivery) -> None:
-        if delivery not in self._leased:
+    def ack(self, delivery: Leased) -> None:
+        if delivery not in self._steps.leased:
             raise self._lost(delivery)
-        self._leased.pop(delivery, None)
+        self._steps.leased.pop(delivery, None)
         next(self._ack)
 
 
-class NacksWithoutLock(MemoryQueue):
-    def nack(self, delivery: Delivery, error: str, trace: str, delay: float | None) -> None:
-        if delivery not in self._leased:
-            raise self._lost(delivery)
+class NacksWithoutLock(Failing):
+    def nack(self, delivery: Leased, error: str, trace: str, delay: float | None) -> None:
+        steps = self._steps
+        if delivery not in steps.leased:
+            raise self.lost(delivery)
         again = self._failed(delivery.message, error, trace, delivery.message.attempts + 1)
-        next(zip(self._appending(again), self._signal))
-        self._leased.pop(delivery, None)
+        next(zip(steps.appending(again), steps.signal))
+        steps.leased.pop(delivery, None)
 
 
-class ExtendsWithoutLock(MemoryQueue):
-    def extend(self, delivery: Delivery, seconds: float) -> None:
-        if delivery not in self._leased:
+class ExtendsWithoutLock(Failing):
+    def extend(self, delivery: Leased, seconds: float) -> None:
+        if delivery not in self._steps.leased:
             raise LeaseLost("too late")
-        self._extended.add(delivery)
-        delivery.deadline = max(delivery.deadline, self._now() + seconds)
+        self._expiry.extend(delivery)
+        delivery.deadline = max(delivery.deadline, self._steps.now() + seconds)
 
 
 class WakesOneOnClose(MemoryQueue):
@@ -51,41 +53,43 @@ class WakesOnePushOnClose(MemoryQueue):
 
 class DropsWithoutToken(MemoryQueue):
     def _overflow(self, message: Message) -> bool | None:
-        if self._ready:
-            self._ready.popleft()
-            next(self._drop)
-            self._tokens.get_nowait()
+        steps = self._steps
+        if steps.ready:
+            steps.ready.popleft()
+            next(steps.drop)
+            steps.tokens.get_nowait()
             return None
-        next(zip(self._accepted, self._dropped))
+        next(zip(steps.accepted, steps.dropped))
         return False
 
 
-class PurgesACopy(MemoryQueue):
+class PurgesACopy(Failing):
     def purge(self) -> int:
-        ids = list(self._dead)
+        ids = list(self._steps.dead)
         for id in ids:
-            self._dead.pop(id, None)
-            next(self._purged)
+            self._steps.dead.pop(id, None)
+            next(self._steps.purged)
         return len(ids)
 
 
-class RedrivesWithoutLock(MemoryQueue):
+class RedrivesWithoutLock(Failing):
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
-        letters = list(self._dead.values())
+        steps = self._steps
+        letters = list(steps.dead.values())
         for letter in letters:
-            next(self._permits_now)
+            next(steps.permits_now)
             again = letter.message.with_attempts(1, None)
-            next(zip(self._appending(again), self._signal, self._redriven))
-            self._dead.pop(letter.message.id, None)
+            next(zip(steps.appending(again), steps.signal, steps.redriven))
+            steps.dead.pop(letter.message.id, None)
         return len(letters)
 
 
 class PullsInTwoSteps(MemoryQueue):
     def pull(self, timeout: float | None, kind: Any = Delivery) -> Any:
-        delivery = Delivery()
-        message = self._leased[delivery] = self._ready[0]
-        self._tokens.get_nowait()
-        self._ready.popleft()
+        steps, delivery = self._steps, Delivery()
+        message = steps.leased[delivery] = steps.ready[0]
+        steps.tokens.get_nowait()
+        steps.ready.popleft()
         delivery.store, delivery.message, delivery.deadline = self, message, self._now() + self._lease_seconds
         return delivery
 
@@ -93,68 +97,68 @@ class PullsInTwoSteps(MemoryQueue):
 class AnnouncesBeforeItInserts(MemoryQueue):
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
         next(self._permits)
-        next(self._signal)
-        self._ready.append(message)
+        next(self._steps.signal)
+        self._steps.ready.append(message)
         next(self._accepted)
         return True
 
 
 class AsksWhetherThereIsRoom(MemoryQueue):
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
-        if self._pool.qsize() == 0:
-            self._pool.get(True, None if timeout is None else timeout)
-            self._pool.put(1)
-        next(zip(self._appending(message), self._signal, self._accepted))
+        steps = self._steps
+        if steps.pool.qsize() == 0:
+            steps.pool.get(True, None if timeout is None else timeout)
+            steps.pool.put(1)
+        next(zip(steps.appending(message), steps.signal, steps.accepted))
         return True
 
 
-class ExpiresWithoutToken(MemoryQueue):
-    def _expire_ready(self, now: float) -> float:
-        while self._mortal and self._mortal[0][0] <= now:
-            message = heapq.heappop(self._mortal)[2]
-            if message in self._ready:
-                self._expire_from(iter((message,)), message, "READY")
-                self._ready.remove(message)
-                self._tokens.get_nowait()
-        return float("inf")
+class ExpiresWithoutToken(Failing):
+    def _end_lives(self, now: float) -> None:
+        for message in self._expiry.lives_over(now):
+            if message in self._steps.ready:
+                self._end_life(iter((message,)), message)
+                self._steps.ready.remove(message)
+                self._steps.tokens.get_nowait()
 
 
-class WakesInTwoSteps(MemoryQueue):
-    def _wake(self, now: float) -> float:
-        for key, (due, message) in self._delayed.copy().items():
+class WakesInTwoSteps(Failing):
+    def _end_delays(self, now: float) -> None:
+        steps = self._steps
+        for key, (due, message) in steps.delayed.copy().items():
             if due <= now:
-                next(self._signal)
-                del self._delayed[key]
-                self._ready.append(message)
-        return float("inf")
+                next(steps.signal)
+                del steps.delayed[key]
+                steps.ready.append(message)
 
 
 class RousesNobody(MemoryQueue):
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
-        next(zip(map(self._pool.get, (False,)), self._appending(message), self._signal, self._accepted))
+        steps = self._steps
+        next(zip(map(steps.pool.get, (False,)), steps.appending(message), steps.signal, steps.accepted))
         return True
 
 
 class AcksInSilence(MemoryQueue):
-    def ack(self, delivery: Delivery) -> None:
-        next(zip(self._leaving(delivery), self._ack))
+    def ack(self, delivery: Leased) -> None:
+        next(zip(self._steps.leaving(delivery), self._ack))
 
 
 #: The race in which each has to be found.
 BUGS = {
     LooksBeforeItAcks: RACES["ack, expiry"],
-    NacksWithoutLock: RACES["nack, expiry"],
-    ExtendsWithoutLock: RACES["extend, expiry"],
+    failing(NacksWithoutLock): RACES["nack, expiry"],
+    failing(ExtendsWithoutLock): RACES["extend, expiry"],
     WakesOneOnClose: RACES["close, two blocked pulls"],
     WakesOnePushOnClose: RACES["close, two blocked pushes"],
     DropsWithoutToken: RACES["drop-oldest, pull of the last"],
-    PurgesACopy: RACES["redrive, purge"],
-    RedrivesWithoutLock: RACES["redrive, redrive"],
+    failing(PurgesACopy): RACES["redrive, purge"],
+    failing(RedrivesWithoutLock): RACES["redrive, redrive"],
     PullsInTwoSteps: RACES["pull, pull"],
     AnnouncesBeforeItInserts: RACES["timed pull, push"],
     AsksWhetherThereIsRoom: RACES["two blocked pushes, ack"],
-    ExpiresWithoutToken: RACES["TTL, pull"],
-    WakesInTwoSteps: RACES["due, pull"],
+    failing(ExpiresWithoutToken): RACES["TTL, pull"],
+    failing(WakesInTwoSteps): RACES["due, pull"],
     RousesNobody: WAKES["timed pull, push in time"],
     AcksInSilence: WAKES["timed push, ack in time"],
 }

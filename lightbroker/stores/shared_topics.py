@@ -1,16 +1,53 @@
 """Topics whose subscribers live in several processes, over a store that carries messages between them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from lightbroker.core.clock import Clock
 from lightbroker.core.errors import StoreError
-from lightbroker.core.memory.queue import MemoryQueue, offer
 from lightbroker.core.message import Message
 from lightbroker.core.policy import QueueOptions
 from lightbroker.core.queue import Queue
-from lightbroker.core.store import SharedStore
-from lightbroker.core.topic.topics import Subscription, Topics
+from lightbroker.core.topic.buffer import Buffer, offer
+from lightbroker.core.topic.subscription import Subscription
+from lightbroker.core.topic.topics import Topics
+
+#: Called for each message that another process has published, from a thread of the relay. Its second argument is the
+#: pattern and the name of a group whose turn falls to this process, or None for all subscribers that are in no group.
+Receive = Callable[[Message, tuple[str, str] | None], None]
+
+
+class Reached(NamedTuple):
+    """What became of a message that a relay was given to publish."""
+
+    others: int  #: processes that have it for their subscribers, and groups whose turn fell to another process
+    groups: tuple[tuple[str, str], ...]  #: pattern and name of the groups whose turn falls to this process
+    queues: tuple[tuple[str, QueueOptions], ...]  #: that are bound to the topic, to be pushed to by the publisher
+
+
+class Relay(Protocol):
+    """Carries what is published between the processes that share a store, to each at most once.
+
+    When the store cannot be reached, every method but `leave` and `close` raises StoreError.
+    """
+
+    def join(self, pattern: str, group: str | None) -> None:
+        """One more subscriber in this process: what is published to `pattern` from now on is received here.
+
+        Of a group, this process has as many turns as it has members.
+        """
+
+    def leave(self, pattern: str, group: str | None) -> None:
+        """One less."""
+
+    def bind(self, pattern: str, queue: str, options: QueueOptions) -> None:
+        """From now on, in whatever process, what is published to `pattern` is to be pushed into `queue` as well."""
+
+    def publish(self, topic: str, message: Message) -> Reached:
+        """Send to every other process that listens; one step, in which each group's turn falls to one process."""
+
+    def close(self) -> None:
+        """Receive nothing more."""
 
 
 class SharedTopics(Topics):
@@ -27,11 +64,13 @@ class SharedTopics(Topics):
     not: everybody else has it.
     """
 
-    def __init__(self, clock: Clock, store: SharedStore, open_queue: Callable[[str, QueueOptions], Queue]) -> None:
+    def __init__(
+        self, clock: Clock, connect: Callable[[Receive], Relay], open_queue: Callable[[str, QueueOptions], Queue]
+    ) -> None:
         super().__init__(clock)
         self._open_queue = open_queue
         self._joined: set[Subscription] = set()
-        self._relay = store.relay(self._receive)
+        self._relay = connect(self._receive)
 
     def subscribe(self, pattern: str, group: str | None, options: QueueOptions) -> Subscription:
         """See `Topics.subscribe`. Raises StoreError if the store cannot be reached; then nobody has subscribed."""
@@ -56,7 +95,7 @@ class SharedTopics(Topics):
 
     def address(
         self, topic: str, body: object, headers: Mapping[str, str] | None
-    ) -> tuple[Message, int, Sequence[MemoryQueue], Sequence[Queue], StoreError | None]:
+    ) -> tuple[Message, int, Sequence[Buffer], Sequence[Queue], StoreError | None]:
         """See `Topics.address`; the other processes have the message then, or it raises StoreError."""
         message, _, buffers, _, trouble = super().address(topic, body, headers)
         reached = self._relay.publish(topic, message)
@@ -76,7 +115,7 @@ class SharedTopics(Topics):
             buffers, _ = self._routes.get(topic) or self._route(topic)
         offer(message, buffers)
 
-    def _buffers(self, groups: Sequence[tuple[str, str]]) -> tuple[MemoryQueue, ...]:
+    def _buffers(self, groups: Sequence[tuple[str, str]]) -> tuple[Buffer, ...]:
         with self._lock:
             return tuple(self._groups[key].buffer for key in groups if key in self._groups)
 
