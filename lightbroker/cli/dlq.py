@@ -9,7 +9,7 @@ from lightbroker.cli.store import opened
 from lightbroker.cli.text import moment, plain, table
 from lightbroker.core.message import MAX_BODY, DeadLetter
 from lightbroker.core.store import Excerpt, Inspectable
-from lightbroker.server.site import letter_json
+from lightbroker.server.dead_letter import letter_json
 
 _ERROR_WIDTH = 60  # characters of an error in the list
 

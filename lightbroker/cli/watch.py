@@ -129,7 +129,7 @@ def run(options: argparse.Namespace) -> int:
         journal = None if path is None else stack.enter_context(closing(Journal(path, queue)))
         watcher = ChainWatcher(broker, chain.block, queue=options.queue, journal=journal)
         if options.metrics:
-            from lightbroker.server.server import MetricsServer
+            from lightbroker.server import MetricsServer
 
             server = stack.enter_context(MetricsServer(broker, *options.metrics))
             log.info("serving %s", server.url)

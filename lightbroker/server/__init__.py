@@ -1,12 +1,15 @@
-"""GET /metrics for Prometheus, GET /health, a live page and the dead letters, on the standard library alone.
+"""A broker over HTTP: GET /metrics for Prometheus, GET /health, a live page, and the dead letters of each queue.
 
-process http       what the operating system says of the process; the little of HTTP that a server needs
-metrics health     the numbers of a broker for Prometheus; is it well?
-listener           connections, and threads that answer them
-site               what is to be seen of a broker
-server             the server
+It needs the standard library alone. The server only shows: no request changes the broker.
+
+process http       what the operating system knows of this process; the part of HTTP/1.1 that the server needs
+metrics health     the broker's numbers in Prometheus' text format; what decides /health
+dead_letter        a dead letter as JSON
+site               which path is answered with what
+listener           the threads that hold the connections and answer the requests
+metrics_server     MetricsServer: the server, to start and to close
 """
 
-from lightbroker.server.server import MetricsServer
+from lightbroker.server.metrics_server import MetricsServer
 
 __all__ = ["MetricsServer"]

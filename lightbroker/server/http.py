@@ -1,6 +1,7 @@
-"""The little of HTTP/1.1 that a read-only server needs: a request without a body in, a response out (RFC 9112).
+"""The part of HTTP/1.1 that a read-only server needs (RFC 9112): parse a request without a body, encode a response.
 
-What is not plainly a request is refused, never repaired: guesses are what request smuggling lives on.
+A malformed request is refused, never repaired. Where two programs repair the same bytes differently, an attacker can
+hide one request inside another (request smuggling).
 """
 
 import re
@@ -10,7 +11,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-MAX_HEAD = 8 * 1024  #: bytes of a request line and its headers together
+MAX_HEAD = 8 * 1024  #: bytes that the request line and the headers may have together
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/([0-9])\.([0-9])")
@@ -19,7 +20,11 @@ _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::[0-9]{0,5})?")
 
 
 class BadRequest(Exception):
-    """What came is not a request that can be answered; `status` says so in HTTP's terms."""
+    """A request that is refused.
+
+    Attributes:
+        status: The HTTP status to answer with.
+    """
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
@@ -27,9 +32,14 @@ class BadRequest(Exception):
 
 
 class Request(NamedTuple):
-    """path: its segments, decoded one by one, so that a name may hold a slash; host: without the port, None if absent.
+    """A parsed request.
 
-    last: nothing can follow it on its connection.
+    Attributes:
+        method: GET, for example.
+        path: The segments of the path. Each is decoded on its own, so a segment may contain a slash.
+        query: The pairs of name and value of the query.
+        host: The host's name without the port, or None if the request names no host.
+        last: Whether the connection ends after the response.
     """
 
     method: str
@@ -40,7 +50,14 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """headers: beside those that every response has."""
+    """A response.
+
+    Attributes:
+        status: The HTTP status.
+        content_type: The media type of the body.
+        body: The body.
+        headers: Headers in addition to those that every response has. They override those of the same name.
+    """
 
     status: HTTPStatus
     content_type: str
@@ -48,7 +65,12 @@ class Response(NamedTuple):
     headers: Mapping[str, str] = {}
 
     def encode(self, *, bodiless: bool, last: bool) -> bytes:
-        """As it goes over the wire; bodiless: in answer to HEAD; last: the connection ends behind it."""
+        """Return the bytes to send.
+
+        Args:
+            bodiless: Whether to leave out the body, as the answer to a HEAD request must.
+            last: Whether to announce that the connection ends after this response.
+        """
         fields = {
             "Date": formatdate(usegmt=True),
             "Content-Type": self.content_type,
@@ -66,7 +88,14 @@ class Response(NamedTuple):
 
 
 def parse(head: bytes) -> Request:
-    """Read a request line and headers, up to and with the empty line; raises BadRequest."""
+    """Parse a request.
+
+    Args:
+        head: The request line and the headers, up to and including the empty line.
+
+    Raises:
+        BadRequest: The request is malformed or of another HTTP version.
+    """
     first, *rest = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     line = _REQUEST_LINE.fullmatch(first)
     if line is None:
@@ -83,16 +112,18 @@ def parse(head: bytes) -> Request:
     hosts = fields.get("host", [])
     if len(hosts) > 1 or (not hosts and minor != "0"):
         raise BadRequest(HTTPStatus.BAD_REQUEST, f"one Host header is needed, not {len(hosts)}")
-    path, query, host = _locate(target, *hosts)
+    path, query, host = _parse_target(target, *hosts)
     options = {option.strip().lower() for value in fields.get("connection", []) for option in value.split(",")}
-    # A body would have to be read before the next request; nothing here takes one.
+    # No path here takes a body, and an unread body would be taken for the next request. So the connection ends.
     bodied = "transfer-encoding" in fields or any(length != "0" for length in fields.get("content-length", []))
     last = bodied or "close" in options or (minor == "0" and "keep-alive" not in options)
     return Request(method, path, query, host, last)
 
 
-def _locate(target: str, host: str | None = None) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...], str | None]:
-    """Path, query and host name of a request's target; one that names a host itself overrules the header."""
+def _parse_target(
+    target: str, host: str | None = None
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...], str | None]:
+    """Return path, query and host of a request's target. A host in the target takes precedence over the header's."""
     try:
         parts = urlsplit(target if not target.startswith("//") else f"http://host{target}")
         if not target.startswith("/"):

@@ -1,7 +1,7 @@
 """The numbers of a broker in Prometheus' text format, version 0.0.4.
 
-The names are an interface, as are the words of the labels: dashboards and alerts are built on them. Counters never go
-down while the process lives; those of a store that outlives it go on where they were.
+The names of the metrics and the words of the labels are an interface: dashboards and alerts rely on them. A counter
+never goes down while the process lives. In a store that outlives the process, counters continue where they were.
 """
 
 import math
@@ -28,7 +28,14 @@ Labels = Mapping[str, str]
 
 @dataclass
 class Family:
-    """A metric: its samples are (suffix of the name, labels, value), in the order in which they are shown."""
+    """A metric family, Prometheus' word for all samples that share a name, a type and a help text.
+
+    Attributes:
+        name: The name of the metric.
+        kind: Prometheus' type: counter, gauge or histogram.
+        help: What is measured, in one or two sentences.
+        samples: Suffix of the name, labels and value of each sample, in the order of the output.
+    """
 
     name: str
     kind: str
@@ -36,11 +43,14 @@ class Family:
     samples: list[tuple[str, Labels, float]] = field(default_factory=list)
 
     def add(self, value: float, **labels: str) -> None:
-        """A sample."""
+        """Add a sample."""
         self.samples.append(("", labels, value))
 
     def add_histogram(self, reading: Reading, **labels: str) -> None:
-        """The samples of a histogram: buckets, each of which counts those below it as well, sum and count."""
+        """Add the samples of a histogram: its buckets, the sum of its observations, and their number.
+
+        As Prometheus expects, the count of a bucket includes the counts of all lower buckets.
+        """
         running = list(accumulate(reading.counts))
         for bound, count in zip((*BOUNDS, math.inf), running):
             self.samples.append(("_bucket", {**labels, "le": _number(bound)}, count))
@@ -48,7 +58,7 @@ class Family:
         self.samples.append(("_count", labels, running[-1]))
 
     def lines(self) -> Iterator[str]:
-        """The family as text; nothing if it has no samples."""
+        """Yield the lines of text of this family. Without samples there is no line."""
         if self.samples:
             escaped = self.help.replace("\\", r"\\").replace("\n", r"\n")
             yield f"# HELP {self.name} {escaped}"
@@ -69,11 +79,16 @@ def _number(value: float) -> str:
 
 
 def exposition(broker: Broker) -> str:
-    """All metrics of `broker` and of the process, as text; raises StoreError or QueueClosed if its store fails."""
+    """Return all metrics of `broker` and of this process as text.
+
+    Raises:
+        StoreError: The store cannot be read.
+        QueueClosed: The broker was closed meanwhile.
+    """
     stats, queues = broker.stats(), broker.queues
     build = Family("lightbroker_build_info", "gauge", "1, with the versions of LightBroker and of Python as labels.")
     build.add(1, version=__version__, python=platform.python_version())
-    families = [build, *_queues(stats, queues), *_times(queues), *_subscribers(stats)]
+    families = [build, *_queues(stats, queues), *_times(queues), *_subscriptions(stats)]
     families += [Family(m.name, m.kind, m.help, [("", {}, m.value)]) for m in process_metrics()]
     return "".join(f"{line}\n" for family in families for line in family.lines())
 
@@ -127,7 +142,7 @@ def _times(queues: Mapping[str, Queue]) -> tuple[Family, ...]:
     return wait, processing
 
 
-def _subscribers(stats: BrokerStats) -> tuple[Family, ...]:
+def _subscriptions(stats: BrokerStats) -> tuple[Family, ...]:
     subscribers = Family(
         "lightbroker_subscribers", "gauge", "Buffers of subscribers to a pattern; the members of a group share one."
     )
@@ -137,16 +152,17 @@ def _subscribers(stats: BrokerStats) -> tuple[Family, ...]:
         "counter",
         "Copies of published messages by what happened to them, summed over the subscribers to a pattern.",
     )
-    sums: dict[tuple[str, str], SubscriptionStats] = {}
-    readers: dict[tuple[str, str], int] = {}
+    totals: dict[tuple[str, str], SubscriptionStats] = {}  # by pattern and group; "" is no group
+    buffers: dict[tuple[str, str], int] = {}
     for each in stats.subscriptions:
         key = (each.pattern, each.group or "")
-        readers[key] = readers.get(key, 0) + 1
-        sums[key] = sums[key] + each if key in sums else each
+        buffers[key] = buffers.get(key, 0) + 1
+        totals[key] = totals[key] + each if key in totals else each
+    # Without what closed subscriptions have counted, the totals of a pattern would go down when one closes.
     for gone in stats.departed:
-        sums[gone.pattern, ""] += gone
-    for (pattern, group), total in sorted(sums.items()):
-        subscribers.add(readers[pattern, group], pattern=pattern, group=group)
+        totals[gone.pattern, ""] += gone
+    for (pattern, group), total in sorted(totals.items()):
+        subscribers.add(buffers[pattern, group], pattern=pattern, group=group)
         buffered.add(total.buffered, pattern=pattern, group=group)
         for event in _COPY_EVENTS:
             copies.add(getattr(total, event), pattern=pattern, group=group, event=event)

@@ -1,6 +1,7 @@
-"""What the operating system says of this process, under the names that Prometheus' client libraries gave it.
+"""What the operating system knows of this process: processor time, memory, open files, start time.
 
-See "Process metrics" in Prometheus' guide to writing client libraries. What a platform does not tell is left out.
+The names are those of Prometheus' own client libraries; see "Process metrics" in its guide "Writing client libraries".
+A number that the platform does not offer is left out.
 """
 
 import os
@@ -9,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-_START_TIME = 21  # fields of /proc/self/stat, counted from 0 (proc(5))
+_START_TIME = 21  # which field of /proc/self/stat is the start time, counted from 0; see proc(5)
 
 
 class ProcessMetric(NamedTuple):
-    """One number."""
+    """One number, with its name, Prometheus' type (counter or gauge) and a help text."""
 
     name: str
     kind: str
@@ -22,16 +23,16 @@ class ProcessMetric(NamedTuple):
 
 
 def process_metrics() -> Iterator[ProcessMetric]:
-    """Processor time, and on Linux memory, descriptors and the time of the start."""
+    """Yield the processor time, and on Linux also memory, open files and the time of the start."""
     cpu = time.process_time()
     yield ProcessMetric(
         "process_cpu_seconds_total", "counter", "Processor time spent, user and system, in seconds.", cpu
     )
-    with suppress(OSError, ValueError):  # no /proc, or one of another shape
-        opened = len(os.listdir("/proc/self/fd")) - 1  # without the one that lists
+    with suppress(OSError, ValueError):  # no /proc, or one in another format
+        opened = len(os.listdir("/proc/self/fd")) - 1  # not counting the one that lists the folder
         yield ProcessMetric("process_open_fds", "gauge", "Descriptors that are open.", opened)
     with suppress(ImportError, OSError):
-        import resource  # not on Windows
+        import resource  # Windows has no such module
 
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         yield ProcessMetric("process_max_fds", "gauge", "Descriptors that may be open at once.", most)
@@ -41,7 +42,8 @@ def process_metrics() -> Iterator[ProcessMetric]:
         yield ProcessMetric("process_virtual_memory_bytes", "gauge", "Address space in use, in bytes.", virtual)
     with suppress(OSError, ValueError, StopIteration):
         stat = _read("/proc/self/stat")
-        ticks = int(stat[stat.rindex(")") :].split()[_START_TIME - 1])  # the name before it may hold spaces
+        # Field 1 is the name of the program in parentheses, which may contain spaces: split behind it.
+        ticks = int(stat[stat.rindex(")") :].split()[_START_TIME - 1])
         boot = next(int(line.split()[1]) for line in _read("/proc/stat").splitlines() if line.startswith("btime "))
         start = boot + ticks / os.sysconf("SC_CLK_TCK")
         yield ProcessMetric("process_start_time_seconds", "gauge", "When the process started, in Unix seconds.", start)

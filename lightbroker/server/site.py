@@ -1,7 +1,6 @@
-"""What is to be seen of a broker over HTTP: metrics, health, a live page, dead letters; nothing can be changed."""
+"""What the server shows: which path is answered with what. No request changes the broker."""
 
 import base64
-import codecs
 import hashlib
 import json
 import re
@@ -18,23 +17,28 @@ from lightbroker.core.histogram import BOUNDS, Histogram
 from lightbroker.core.queue import Queue
 from lightbroker.core.store import Excerpt, Inspectable
 from lightbroker.server import metrics
+from lightbroker.server.dead_letter import letter_json
 from lightbroker.server.health import Health
 from lightbroker.server.http import Request, Response
 
-_LETTERS = 20, 100  # dead letters that are shown: unless asked for more, and at most
-_SHOWN = 4096  # bytes of a body, characters of an error and of a traceback
+_DEFAULT_LETTERS = 20  # dead letters in an answer, unless the request has a limit
+_MOST_LETTERS = 100  # the highest limit
+_SHOWN = 4096  # bytes of a body, and characters of an error and of a traceback
 _METHODS = ("GET", "HEAD")
 
 
 class BrokerSite:
-    """GET /metrics, /health, /, /stats.json (for that page) and /queues/NAME/dlq?limit=N of one broker."""
+    """The site of one broker; see `listener.Site`.
+
+    It answers /metrics, /health, / (a live page), /stats.json (the numbers for that page) and /queues/NAME/dlq?limit=N.
+    """
 
     def __init__(self, broker: Broker, health: Health) -> None:
         self._broker, self._health = broker, health
         self._page = _page()
 
     def answer(self, request: Request) -> Response | Callable[[], Response]:
-        """See `Site`."""
+        """Return the answer to a request; see `listener.Site`."""
         answer = self._find(request)
         if answer is None:
             return self.refuse(HTTPStatus.NOT_FOUND, "there are /, /metrics, /health, /stats.json, /queues/NAME/dlq")
@@ -44,7 +48,7 @@ class BrokerSite:
         return answer
 
     def refuse(self, status: HTTPStatus, reason: str) -> Response:
-        """See `Site`; a JSON object in the shape of /health."""
+        """Return an error as a JSON object with the same keys as that of /health."""
         return _json(status, {"status": "error", "reason": reason})
 
     def _find(self, request: Request) -> Response | Callable[[], Response] | None:
@@ -57,7 +61,7 @@ class BrokerSite:
         if request.path == ("stats.json",):
             return self._show_stats
         if len(request.path) == 3 and request.path[::2] == ("queues", "dlq"):
-            return _ShowDead(self, request.path[1], dict(request.query).get("limit"))
+            return _ShowLetters(self, request.path[1], dict(request.query).get("limit"))
         return None
 
     def _show_metrics(self) -> Response:
@@ -86,17 +90,17 @@ class BrokerSite:
         now = self._broker.clock.monotonic()
         return _json(HTTPStatus.OK, {"version": __version__, "time": now, "bounds": BOUNDS, **report})
 
-    def show_dead(self, name: str, limit: str | None) -> Response:
-        """GET /queues/NAME/dlq?limit=N."""
+    def show_letters(self, name: str, limit: str | None) -> Response:
+        """Answer GET /queues/NAME/dlq?limit=N with the newest dead letters of a queue."""
         queue = self._broker.queues.get(name)
         if queue is None:
             return self.refuse(HTTPStatus.NOT_FOUND, f"there is no queue {name!r:.300}")
-        usual, most = _LETTERS
-        if limit is not None and not (re.fullmatch("[0-9]{1,9}", limit) and 1 <= int(limit) <= most):
-            return self.refuse(HTTPStatus.BAD_REQUEST, f"limit must be a number from 1 to {most}, not {limit!r:.100}")
+        if limit is not None and not (re.fullmatch("[0-9]{1,9}", limit) and 1 <= int(limit) <= _MOST_LETTERS):
+            reason = f"limit must be a number from 1 to {_MOST_LETTERS}, not {limit!r:.100}"
+            return self.refuse(HTTPStatus.BAD_REQUEST, reason)
         try:
             dead = queue.stats().dead
-            newest = _newest_dead(queue, usual if limit is None else int(limit))
+            newest = _newest_dead(queue, _DEFAULT_LETTERS if limit is None else int(limit))
         except BrokerError as error:
             return self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         letters = [letter_json(excerpt, _SHOWN) for excerpt in reversed(newest)]
@@ -104,25 +108,29 @@ class BrokerSite:
 
 
 @dataclass(frozen=True)
-class _ShowDead:
-    """`show_dead` with its arguments; equal for those who ask for the same, who can share what is read."""
+class _ShowLetters:
+    """A call of `show_letters`. Two that ask for the same compare equal, so the listener can share one call.
+
+    `functools.partial` would not do: two partials never compare equal.
+    """
 
     site: BrokerSite
     name: str
     limit: str | None
 
     def __call__(self) -> Response:
-        return self.site.show_dead(self.name, self.limit)
+        return self.site.show_letters(self.name, self.limit)
 
 
 def _newest_dead(queue: Queue, most: int) -> list[Excerpt]:
+    """Return the `most` newest dead letters, oldest first, and of long bodies the beginning where the store can cut."""
     if isinstance(queue.store, Inspectable):
         return queue.store.newest_dead(most, _SHOWN)
     return list(map(Excerpt.whole, queue.store.dead_letters()[-most:]))
 
 
 def _json(status: HTTPStatus, value: object) -> Response:
-    # ASCII, because an error's text may hold what UTF-8 cannot.
+    # ASCII escapes, because the text of an error may hold lone surrogates, which cannot be encoded in UTF-8.
     return Response(status, "application/json", json.dumps(value, allow_nan=False).encode("ascii") + b"\n")
 
 
@@ -131,36 +139,12 @@ def _histogram(histogram: Histogram) -> dict[str, Any]:
     return {"counts": reading.counts, "seconds": reading.seconds}
 
 
-def letter_json(excerpt: Excerpt, most: int) -> dict[str, Any]:
-    """A dead letter as JSON can hold it, with `most` bytes of its body and characters of its error and traceback."""
-    letter = excerpt.letter
-    message = letter.message
-    return {
-        "id": message.id,
-        "reason": letter.reason,
-        "error": letter.error[:most],
-        "traceback": letter.traceback[-most:],
-        "attempts": message.attempts,
-        "accepted_at": message.timestamp,
-        "first_failed_at": letter.first_failed_at,
-        "last_failed_at": letter.last_failed_at,
-        "headers": dict(message.headers),
-        "body": _body(message.body[:most], excerpt.size),
-    }
-
-
-def _body(shown: bytes, size: int) -> dict[str, Any]:
-    cut = size > len(shown)
-    about = {"bytes": size, "truncated": cut}
-    try:
-        # A character that the cut went through is left out; anywhere else it says that this is no text.
-        return {**about, "text": codecs.getincrementaldecoder("utf-8")().decode(shown, final=not cut)}
-    except UnicodeDecodeError:
-        return {**about, "base64": base64.b64encode(shown).decode("ascii")}
-
-
 def _page() -> Response:
-    """The live page. Its policy lets it run its own script and style and talk to this server, and nothing else."""
+    """Return the live page.
+
+    Its Content-Security-Policy allows its own script and style, by their digests, and requests to this server. It
+    allows nothing else.
+    """
     page = resources.files(__package__).joinpath("dashboard.html").read_bytes()
 
     def digest(tag: bytes) -> str:

@@ -6,7 +6,7 @@ import urllib.request
 sys.path[:0] = sys.argv[1:]
 
 from lightbroker import Broker  # noqa: E402
-from lightbroker.server.server import MetricsServer  # noqa: E402
+from lightbroker.server import MetricsServer  # noqa: E402
 from lightbroker.stores.redis.scripts import SCRIPTS, Script  # noqa: E402
 from lightbroker.watcher import ChainWatcher, Recording  # noqa: E402
 

@@ -6,7 +6,7 @@ import socket
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from lightbroker.server.server import MetricsServer
+from lightbroker.server import MetricsServer
 from tests.support import PATIENCE
 
 

@@ -22,8 +22,7 @@ import lightbroker
 from lightbroker import Broker, ManualClock, Queue, QueueClosed, Retry, StoreError
 from lightbroker.core.memory.store import MemoryStore
 from lightbroker.core.store import Excerpt
-from lightbroker.server import listener
-from lightbroker.server.server import MetricsServer
+from lightbroker.server import MetricsServer, listener
 from tests.server.http_client import ask, connect, receive, send
 from tests.support import PATIENCE, Call, wait_until
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from lightbroker import Broker, ManualClock, Retry
-from lightbroker.server.server import MetricsServer
+from lightbroker.server import MetricsServer
 from tests.support import program, wait_until
 
 STARTING = 60.0  # seconds that a program from outside may need on a machine that is busy

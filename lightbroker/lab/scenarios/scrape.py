@@ -25,7 +25,7 @@ from lightbroker.lab.measure import load, machine
 from lightbroker.lab.measure.audit import audit, make_bodies
 from lightbroker.lab.measure.stats import median_interval, paired_ratios, percentile
 from lightbroker.lab.peers.standard import LightBroker
-from lightbroker.server.server import MetricsServer
+from lightbroker.server import MetricsServer
 
 SCHEMA = "lightbroker-metrics/1"
 SCRAPE_INTERVAL = 1.0  #: seconds

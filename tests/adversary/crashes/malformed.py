@@ -15,7 +15,7 @@ from collections import Counter
 from typing import Any
 
 from lightbroker import Broker
-from lightbroker.server.server import MetricsServer
+from lightbroker.server import MetricsServer
 from tests.server.http_client import ask, connect, receive
 
 RIGHT = (

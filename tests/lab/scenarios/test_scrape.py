@@ -8,7 +8,7 @@ from lightbroker import Broker
 from lightbroker.core.histogram import Tally
 from lightbroker.lab.scenarios import scrape
 from lightbroker.lab.scenarios.scrape import Config, Run, client, findings, measure
-from lightbroker.server.server import MetricsServer
+from lightbroker.server import MetricsServer
 from tests.support import wait_until
 
 
