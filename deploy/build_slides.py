@@ -1,7 +1,8 @@
-"""The walkthrough as a deck in one file that needs no network: `python deploy/build_slides.py REVEAL FILE`.
+"""Build the slides of the walkthrough as one file that needs no network: `python deploy/build_slides.py REVEAL FILE`.
 
-REVEAL is a folder of the npm package reveal.js. Its program and styles go into the file, and so do the pictures; what
-nbconvert would load from elsewhere (require.js, jQuery, MathJax) the deck does without.
+REVEAL is the folder of the npm package reveal.js. Its program, its styles and the pictures go into the file. The
+libraries that nbconvert would load from the network (require.js, jQuery, MathJax) are left out: the slides do not need
+them.
 """
 
 import base64
@@ -30,20 +31,26 @@ OPTIONS = "width: 1120, height: 760, margin: 0.04, hash: true, slideNumber: 'c/t
 
 
 def build(reveal: Path, target: Path) -> None:
-    """Write the deck; folders above it are made.
+    """Write the slides, and make the folders above the file.
 
-    Raises OSError if a file cannot be read or written, ValueError if the deck would still need something from outside.
+    Args:
+        reveal: The folder of the npm package reveal.js.
+        target: The file to write.
+
+    Raises:
+        OSError: A file cannot be read or written.
+        ValueError: The slides would still load something from elsewhere.
     """
     html, _ = SlidesExporter(reveal_url_prefix="reveal").from_filename(str(NOTEBOOK))
     html = re.sub(r"<script[^>]*(?: src=|type=)[^>]*>.*?</script>|<link [^>]*>", "", html, flags=re.DOTALL)
-    html = html[: html.rindex("<script>")]  # the last one would load reveal.js
+    html = html[: html.rindex("<script>")]  # the last script would load reveal.js from the network
     html = re.sub(r'(?<=<img)([^>]* src=")(?!data:)([^"]*)', _embed, html)
     html = re.sub(r'(?<= href=")(?!#|[a-z]+:)', "../notebooks/", html)
     outside = re.findall(r'<(?:script|link|img)[^>]* (?:src|href)="(?!data:)[^"]*"', html)
     if outside:
         raise ValueError(f"the deck needs {', '.join(outside)} from outside: put it in, or leave it out")
     styles = [_read(reveal / "dist" / name) for name in ("reveal.css", "theme/white.css")]
-    styles = [re.sub(r"@import url\([^)]*\);", "", style) for style in styles]  # a font that would be loaded
+    styles = [re.sub(r"@import url\([^)]*\);", "", style) for style in styles]  # a font from the network
     html = html.replace("</head>", "".join(f"<style>{each}</style>" for each in (*styles, STYLE)) + "</head>")
     program = "\n".join(_read(reveal / name) for name in ("dist/reveal.js", "plugin/notes/notes.js"))
     html += f"<script>{program}\nReveal.initialize({{{OPTIONS}}});</script></html>\n"

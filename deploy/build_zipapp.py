@@ -1,7 +1,7 @@
-"""Packs the package into one file that runs with nothing but Python: `python deploy/build_zipapp.py FILE`.
+"""Pack the package into one file that needs nothing but Python: `python deploy/build_zipapp.py FILE`.
 
-Extras cannot go in, because some of their libraries are machine code, which Python does not load from a zip file. What
-needs them finds them beside the file, on PYTHONPATH.
+The libraries of the extras are left out. Some of them are machine code, which Python cannot load from a zip file. A
+command that needs one finds it if it is installed or on PYTHONPATH.
 """
 
 import shutil
@@ -12,7 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-# The line that zipapp would write drops the exit code. Python 2 can read this too, and say what is wrong.
+# A file of its own, because the one that zipapp would write drops the exit code. It is valid Python 2 as well, so that
+# an old Python prints which version is needed instead of a syntax error.
 START = """\
 import sys
 
@@ -26,7 +27,11 @@ sys.exit(main())
 
 
 def build(target: Path) -> None:
-    """Write the file; folders above it are made. Raises OSError if it cannot be written."""
+    """Write the file, and make the folders above it.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "lightbroker", Path(folder, "lightbroker"), ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""The entry of the command line, which `cli` holds."""
+"""`python -m lightbroker`: the command line, which stands in `lightbroker.cli`."""
 
 import sys
 

@@ -1,6 +1,7 @@
-"""What the commands' arguments have in common: how a command is declared, and values that are checked as they are read.
+"""What the arguments of all commands have in common: how a command is declared, and how values are checked.
 
-argparse shows the name of the function that refuses a value, so the functions are named for what they take.
+argparse puts the name of the function that refuses a value into its error: "invalid whole value: '0'". So each of the
+functions is named for the values that it accepts.
 """
 
 import argparse
@@ -10,17 +11,28 @@ from typing import Any
 from lightbroker.core.errors import check_name, check_number
 
 EXIT_CODES = """\
-exit codes: 0 it is done, also when a signal asked it to stop; 1 it failed, or the result is not what it should be;
-            2 it could not be run; 130 or 143 a second Ctrl-C or SIGTERM ended it at once"""
+exit codes: 0 success, also when a signal asked it to stop; 1 it failed, or the result is wrong;
+            2 it could not start; 130 or 143 a second Ctrl-C or SIGTERM ended it at once"""
 
-Commands = Any  # argparse does not name the type of what `add_subparsers` returns
-Run = Callable[[argparse.Namespace], int]
+Commands = Any  # what `add_subparsers` returns; argparse has no public name for this type
+Run = Callable[[argparse.Namespace], int]  # runs a command and returns its exit code
 
 
 def add_command(
     commands: Commands, name: str, run: Run | None, description: str, examples: Sequence[str]
 ) -> argparse.ArgumentParser:
-    """Declare a command, which `run` runs; the first sentence of its description is its line in the list of all."""
+    """Declare a command.
+
+    Args:
+        commands: Where to declare it.
+        name: The word that calls the command.
+        run: Runs the command. None if the command has actions of its own, which then run.
+        description: What the command does. The first sentence also stands in the list of all commands.
+        examples: Command lines without the leading "lightbroker".
+
+    Returns:
+        The parser, to add arguments to.
+    """
     lines = "\n".join(f"  lightbroker {example}" for example in examples)
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -34,25 +46,25 @@ def add_command(
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
-    """Let the command name the store that it works on."""
+    """Add --store, which names the store that the command works on."""
     parser.add_argument(
         "--store", required=True, metavar="URL", help="where the queues are: sqlite:///path.db, redis://host:6379/0"
     )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Let the command answer programs."""
+    """Add --json, for output that a program can read."""
     parser.add_argument("--json", action="store_true", help="print JSON for a program to read")
 
 
 def positive(text: str) -> float:
-    """A number above 0; infinity is allowed."""
+    """Return a number above 0. Infinity is allowed."""
     value = float(text)
     return value if value == float("inf") else check_number("the value", value, above=True)
 
 
 def share(text: str) -> float:
-    """A number from 0 to 1."""
+    """Return a number from 0 to 1."""
     value = check_number("the value", float(text))
     if value > 1:
         raise ValueError
@@ -60,7 +72,7 @@ def share(text: str) -> float:
 
 
 def whole(text: str) -> int:
-    """A whole number of at least 1."""
+    """Return a whole number of at least 1."""
     value = int(text)
     if value < 1:
         raise ValueError
@@ -68,7 +80,7 @@ def whole(text: str) -> int:
 
 
 def natural(text: str) -> int:
-    """A whole number of at least 0."""
+    """Return a whole number of at least 0."""
     value = int(text)
     if value < 0:
         raise ValueError
@@ -76,12 +88,12 @@ def natural(text: str) -> int:
 
 
 def queue_name(text: str) -> str:
-    """The name of a queue."""
+    """Return the name of a queue, if the text can be one."""
     return check_name("queue name", text)
 
 
 def address(text: str) -> tuple[str, int]:
-    """HOST:PORT; without a host, this machine alone."""
+    """Return host and port of HOST:PORT. Without a host it is 127.0.0.1: this machine alone."""
     host, _, port = text.rpartition(":")
     number = int(port)
     if not 0 <= number <= 65535:

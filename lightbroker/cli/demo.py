@@ -1,4 +1,4 @@
-"""`lightbroker demo`: the block pipeline on a recorded chain."""
+"""`lightbroker demo`: run the block pipeline on a recorded chain."""
 
 import argparse
 
@@ -14,7 +14,7 @@ def add(commands: Commands) -> None:
         "demo",
         run,
         "Replay a recorded chain through queue 'blocks' to a pool of workers. The chain is a local one (id 31337),\n"
-        "not mainnet; the workers recompute every block's hash. Ends with a report.",
+        "not mainnet. The workers recompute every block's hash. The command ends with a report.",
         ["demo", "demo --speed inf --workers 8 --failures 0.2"],
     )
     option = parser.add_argument
@@ -46,7 +46,7 @@ def add(commands: Commands) -> None:
         type=int,
         default=3,
         metavar="N",
-        help="blocks tampered with, to end as dead letters (default: %(default)s)",
+        help="blocks that are changed before they are queued, and end as dead letters (default: %(default)s)",
     )
     option(
         "--seed",
@@ -58,7 +58,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run it; Ctrl-C and SIGTERM end it early, with a report of what was done."""
+    """Run the command. Ctrl-C and SIGTERM end it early, with a report of what was done until then."""
     from rich.console import Console
 
     from lightbroker.cli import terminal

@@ -1,4 +1,4 @@
-"""`lightbroker dlq`: look at the dead letters of a queue, deliver them again, or delete them."""
+"""`lightbroker dlq`: show the dead letters of a queue, deliver them again, or delete them."""
 
 import argparse
 import json
@@ -15,12 +15,12 @@ _ERROR_WIDTH = 60  # characters of an error in the list
 
 
 def add(commands: Commands) -> None:
-    """Declare the command and what it can do."""
+    """Declare the command and its actions: list, show, redrive and purge."""
     parser = add_command(
         commands,
         "dlq",
         None,  # one of the actions is required
-        "Look after the dead letters of a queue: what it gave up on.",
+        "Look after the dead letters of a queue: the messages that it gave up on.",
         [
             "dlq list --store sqlite:///blocks.db blocks",
             "dlq show --store sqlite:///blocks.db blocks 5f0c2a6b9d1e-17",
@@ -34,11 +34,11 @@ def add(commands: Commands) -> None:
         actions,
         "redrive",
         redrive,
-        "Deliver dead letters again, as if they were new: at the back of the queue, with attempts from 1. It stops\n"
-        "when the queue is full.",
+        "Deliver dead letters again, as if they were new. They go to the back of the queue, and their attempts start\n"
+        "from 1. It stops when the queue is full.",
         ["", "--limit 10", "--id 5f0c2a6b9d1e-17 --id 5f0c2a6b9d1e-18"],
     )
-    purger = _add(actions, "purge", purge, "Delete every dead letter. There is no way back.", [""])
+    purger = _add(actions, "purge", purge, "Delete every dead letter of a queue. This cannot be undone.", [""])
     shower.add_argument("id", metavar="ID", help="the message's id, as `dlq list` shows it")
     lister.add_argument(
         "--limit", type=whole, default=100, metavar="N", help="show no more than the N oldest (default: %(default)s)"
@@ -53,15 +53,15 @@ def _add(actions: Commands, name: str, run: Run, description: str, examples: lis
     called = [f"dlq {name} --store sqlite:///blocks.db blocks {example}".rstrip() for example in examples]
     parser = add_command(actions, name, run, description, called)
     add_store(parser)
-    parser.add_argument("queue", type=queue_name, metavar="QUEUE", help="the queue that gave up on them")
+    parser.add_argument("queue", type=queue_name, metavar="QUEUE", help="the queue with the dead letters")
     return parser
 
 
 def list_letters(options: argparse.Namespace) -> int:
-    """Print the dead letters, a line for each."""
+    """Print the dead letters, one a line."""
     with opened(options.store, options.queue) as queues:
         queue = queues[options.queue]
-        assert isinstance(queue, Inspectable)  # as in every store that a URL can name
+        assert isinstance(queue, Inspectable)  # true of every store that a URL can name
         oldest = queue.oldest_dead(options.limit, MAX_BODY if options.json else 0)
         more = queue.stats().dead - len(oldest)
     if options.json:
@@ -81,7 +81,7 @@ def _row(letter: DeadLetter) -> tuple[object, ...]:
 
 
 def show(options: argparse.Namespace) -> int:
-    """Print all that is known of one dead letter."""
+    """Print one dead letter with its traceback and body."""
     with opened(options.store, options.queue) as queues:
         found = [letter for letter in queues[options.queue].dead_letters() if letter.message.id == options.id]
     if not found:
@@ -103,7 +103,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def redrive(options: argparse.Namespace) -> int:
-    """Make dead letters ready again."""
+    """Make dead letters ready again, and print how many."""
     with opened(options.store, options.queue) as queues:
         moved = queues[options.queue].redrive(options.ids, options.limit)
         left = queues[options.queue].stats().dead
@@ -112,7 +112,7 @@ def redrive(options: argparse.Namespace) -> int:
 
 
 def purge(options: argparse.Namespace) -> int:
-    """Delete the dead letters."""
+    """Delete the dead letters, and print how many there were."""
     with opened(options.store, options.queue) as queues:
         purged = queues[options.queue].purge()
     print(json.dumps({"purged": purged}) if options.json else f"{purged} purged")

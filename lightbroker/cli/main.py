@@ -1,4 +1,4 @@
-"""Reads the command line and runs one command."""
+"""Read the command line and run one command."""
 
 import argparse
 import os
@@ -10,13 +10,14 @@ from lightbroker.cli import demo, dlq, stats, watch
 from lightbroker.cli.arguments import EXIT_CODES
 from lightbroker.core.errors import BrokerError
 
-_EXTRAS = {"bench": "lab", "demo": "demo"}  # the others say themselves what they miss
+# The extra that a command needs. Other commands raise an error of their own that names the extra.
+_EXTRAS = {"bench": "lab", "demo": "demo"}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lightbroker",
-        description="A message broker small enough to read in an afternoon.",
+        description="A message broker to embed.",
         epilog=f"`lightbroker COMMAND --help` shows examples.\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -29,12 +30,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code, see `EXIT_CODES`."""
+    """Run one command.
+
+    Args:
+        arguments: The words of the command line without the program's name. None means those of this process.
+
+    Returns:
+        The exit code; see `EXIT_CODES`.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _run(words)
-        sys.stdout.flush()  # here, where a reader that has gone away is no error
+        sys.stdout.flush()  # here, where a closed pipe is caught
     except BrokenPipeError:
+        # The program that read the output, `head` for example, has ended. Python flushes the output once more at exit,
+        # which must not fail too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (BrokerError, OSError, ValueError) as error:

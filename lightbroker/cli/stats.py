@@ -1,4 +1,4 @@
-"""`lightbroker stats`: what the queues of a store hold."""
+"""`lightbroker stats`: show what the queues of a store hold."""
 
 import argparse
 import json
@@ -17,8 +17,9 @@ def add(commands: Commands) -> None:
         commands,
         "stats",
         run,
-        "Show what the queues of a store hold, and what became of all that they accepted. The store may be in use. It\n"
-        "is always true that accepted = ready + delayed + leased + dead + acked + dropped + expired + purged.",
+        "Show what the queues of a store hold, and what happened to the messages that they accepted. Other processes\n"
+        "may use the store meanwhile. It is always true that\n"
+        "accepted = ready + delayed + leased + dead + acked + dropped + expired + purged.",
         ["stats --store sqlite:///blocks.db", "stats --store redis://localhost:6379/0 --json blocks"],
     )
     add_store(parser)
@@ -27,7 +28,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the numbers."""
+    """Print the counts of one queue or of all."""
     with opened(options.store, options.queue) as queues:
         stats = {name: queue.stats() for name, queue in queues.items()}
     if options.json:

@@ -1,4 +1,4 @@
-"""Opening what a store holds. A typing error in its URL or in a queue's name must make neither a file nor a queue."""
+"""Open the queues of an existing store. A typing error in its URL or in a queue's name must create nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,18 @@ from lightbroker.core.store import QueueStore
 
 @contextmanager
 def opened(url: str, name: str | None = None) -> Iterator[dict[str, QueueStore]]:
-    """The queues that are in a store by name, or the one that is named, with the options of whoever uses them.
+    """Open the queues of a store for the duration of the context, with the options with which they were declared.
 
-    Raises StoreError if the store is not there or holds no such queue, ValueError for a URL that makes no sense.
+    Args:
+        url: The store's URL.
+        name: The queue to open. None opens all.
+
+    Yields:
+        The open queues by name.
+
+    Raises:
+        StoreError: There is no such store, or it holds no such queue.
+        ValueError: The URL makes no sense.
     """
     store = open_store(url, create=False)
     queues: dict[str, QueueStore] = {}

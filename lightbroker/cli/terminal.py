@@ -1,4 +1,4 @@
-"""What the demo shows on a terminal: how far it is, then its report. Needs the extra "demo"."""
+"""What `lightbroker demo` prints: its progress, then its report. Needs the extra "demo"."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ _THOUSANDTHS = {"p50": 500, "p99": 990, "p99.9": 999}
 
 
 def show_progress(console: Console, progress: Callable[[], tuple[WatcherStats, QueueStats]]) -> Live:
-    """A line that is redrawn ten times a second with the numbers that `progress` returns."""
+    """Return a context in which one line shows what `progress` returns, redrawn ten times a second."""
 
     def draw() -> Text:
         watched, queue = progress()
@@ -37,7 +37,7 @@ def show_progress(console: Console, progress: Callable[[], tuple[WatcherStats, Q
 
 
 def show_report(console: Console, report: Report) -> None:
-    """Print the outcome of a run."""
+    """Print the report of a run."""
     watched, queue = report.watched, report.queue
     console.print(
         _facts(
@@ -87,7 +87,7 @@ def _times(title: str, series: dict[str, Sequence[float]]) -> Table:
         cuts = statistics.quantiles(seconds, n=1000, method="inclusive") if len(seconds) > 1 else []
         shown = [f"{cuts[rank - 1] * 1e3:.2f}" for rank in _THOUSANDTHS.values()] if cuts else ["-"] * 3
         table.add_row(name, *shown, f"{max(seconds) * 1e3:.2f}" if seconds else "-", str(len(seconds)))
-    table.caption = "p99 needs 10,000 samples to mean much, p99.9 100,000: read them as the slowest few."
+    table.caption = "With fewer than 10,000 samples for p99, or 100,000 for p99.9, read them as the slowest few."
     return table
 
 

@@ -1,11 +1,11 @@
-"""Tables and foreign text for a terminal, without a library."""
+"""Tables, untrusted text and times for a terminal. Standard library only."""
 
 import time
 from collections.abc import Iterable, Sequence
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns under headings, two spaces apart; numbers stand to the right."""
+    """Return a table of text: columns under headings, two spaces apart. Columns of whole numbers are right-aligned."""
     rows = list(rows)
     cells = [[str(cell) for cell in row] for row in (headings, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells)]
@@ -20,7 +20,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def plain(text: str, most: int | None = None) -> str:
-    """Foreign text with everything spelled out that a terminal would obey; cut to `most` characters of one line."""
+    """Return untrusted text with its control characters as escapes, so that a terminal cannot be manipulated.
+
+    Args:
+        text: The text. Newlines and tabs stay.
+        most: If given, the text becomes one line, cut to this number of characters before the escapes.
+    """
     if most is not None:
         text = " ".join(text.split())
         text = text if len(text) <= most else f"{text[: most - 1]}…"
@@ -30,5 +35,5 @@ def plain(text: str, most: int | None = None) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Unix seconds as date and time, UTC."""
+    """Return Unix seconds as date and time in UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,4 +1,4 @@
-"""`lightbroker watch`: a node's chain into a queue, and workers on it, until a signal ends it."""
+"""`lightbroker watch`: follow a node's chain into a queue with workers, until a signal comes."""
 
 import argparse
 import logging
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NODE = "LIGHTBROKER_NODE"  #: the environment variable for the node's address
-_LAST = 5.0  # seconds for which the source may take to end, before the process ends without it
+_JOIN_TIME = 5.0  # seconds to wait at the end for the thread that follows the chain
 
 
 def add(commands: Commands) -> None:
@@ -37,10 +37,11 @@ def add(commands: Commands) -> None:
         commands,
         "watch",
         run,
-        "Follow a node's chain into a queue, and work on the blocks. A connection that is lost is made again and what\n"
-        "was missed is fetched; reorganisations are queued as blocks removed and added. In a store that survives the\n"
-        "process, a restart goes on where the last run stopped: each block is queued once, none is left out. Ctrl-C\n"
-        "and SIGTERM drain: nothing more is pulled, what runs is finished, the rest stays in the store.",
+        "Follow a node's chain into a queue, and work on the blocks. After a lost connection it connects again and\n"
+        "fetches the blocks that it missed. A reorganisation is queued as blocks removed and blocks added. With a\n"
+        "store that outlives the process, a restart continues where the last run stopped, and each block is queued\n"
+        "exactly once. After Ctrl-C or SIGTERM no more messages are pulled, the running handlers finish, and the\n"
+        "other messages stay in the store.",
         [
             "watch ws://localhost:8545",
             "watch --store sqlite:///blocks.db --metrics 127.0.0.1:9100",
@@ -53,7 +54,7 @@ def add(commands: Commands) -> None:
         nargs="?" if node else None,
         default=node,
         metavar="URL",
-        help=f"the node's WebSocket address, ws:// or wss:// (default: ${NODE}, which keeps a key in it out of `ps`)",
+        help=f"the node's WebSocket address, ws:// or wss:// (default: ${NODE}, where `ps` shows no access key)",
     )
     option(
         "--store",
@@ -61,16 +62,18 @@ def add(commands: Commands) -> None:
         metavar="URL",
         help="where the queue is: memory://, sqlite:///path.db, redis://host:6379/0 (default: %(default)s)",
     )
-    option("--queue", type=queue_name, default="blocks", metavar="NAME", help="its name (default: %(default)s)")
-    option("--capacity", type=whole, default=10_000, metavar="N", help="blocks that it can hold (default: %(default)s)")
+    option("--queue", type=queue_name, default="blocks", metavar="NAME", help="the queue (default: %(default)s)")
+    option(
+        "--capacity", type=whole, default=10_000, metavar="N", help="blocks the queue can hold (default: %(default)s)"
+    )
     option(
         "--overflow",
         type=Overflow,
         choices=list(Overflow),
         default=Overflow.BLOCK,
         metavar="POLICY",
-        help="what happens when it is full: block (the node waits), reject (the connection is dropped and made again), "
-        "drop_oldest, drop_newest, dead_letter (default: block)",
+        help="what happens when the queue is full: block (the node waits), reject (the connection is dropped and made "
+        "again), drop_oldest, drop_newest, dead_letter (default: block)",
     )
     option(
         "--workers",
@@ -82,8 +85,8 @@ def add(commands: Commands) -> None:
     option(
         "--handler",
         metavar="MODULE:FUNCTION",
-        help="is called with each message, from this directory or an installed package; an exception is tried again "
-        "(default: recompute the block's hash and log it)",
+        help="called with each message; the module is in this directory or an installed package; after an exception "
+        "the message is retried (default: recompute the block's hash and log it)",
     )
     option("--metrics", type=address, metavar="HOST:PORT", help="serve /metrics, /health and a live page there")
     option(
@@ -91,19 +94,19 @@ def add(commands: Commands) -> None:
         dest="start",
         type=natural,
         metavar="NUMBER",
-        help="the first block, on the first start (default: 64 below the latest)",
+        help="the block to begin with on the first start (default: 64 below the latest)",
     )
     option("--slot", type=positive, metavar="S", help="seconds from block to block (default: as measured)")
     option(
         "--journal",
         type=Path,
         metavar="FILE",
-        help="what a restart goes on from (default: beside the file of an SQLite store)",
+        help="the file that a restart continues from (default: beside the file of an SQLite store)",
     )
 
 
 def check_block(message: Message) -> None:
-    """The handler unless another is named: recompute the block's hash, which covers the link to its parent."""
+    """Recompute a block's hash, which covers the link to its parent, and log the block. This is the default handler."""
     from lightbroker.watcher.verify import verify_block
 
     block = message.json()
@@ -112,11 +115,11 @@ def check_block(message: Message) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Watch until a signal comes, or the chain cannot be followed any more."""
+    """Run the command, until a signal comes or the chain cannot be followed any further."""
     from lightbroker.watcher.live import LiveChain
 
     if options.handler is None:
-        import_module("lightbroker.watcher.verify")  # now: without its library, nothing is to be begun
+        import_module("lightbroker.watcher.verify")  # fails now, before anything has begun, if its library is missing
     handler = check_block if options.handler is None else _load(options.handler)
     chain = LiveChain(options.url, start=options.start, slot=options.slot)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
@@ -147,11 +150,11 @@ def run(options: argparse.Namespace) -> int:
         source.start()
         signals.wait()
         log.info("stopping: what runs is finished; a second signal ends it at once")
-        chain.stop()  # first, so that a push that is refused now is no failure
+        chain.stop()  # before `refuse`: a stopping chain does not report a refused push as a failure
         broker.refuse()
         if pool is not None:
             pool.stop()
-        source.join(_LAST)
+        source.join(_JOIN_TIME)
         left = queue.stats()
         try:
             broker.check()
@@ -173,7 +176,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _load(name: str) -> Callable[[Message], object]:
-    """The function that MODULE:FUNCTION names; raises ValueError if there is none."""
+    """Return the function that MODULE:FUNCTION names. Raises ValueError if there is none."""
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise ValueError(f"--handler: {name!r} is not MODULE:FUNCTION, such as myapp.blocks:handle")
@@ -188,7 +191,7 @@ def _load(name: str) -> Callable[[Message], object]:
 
 
 def _journal_path(options: argparse.Namespace, store: Store) -> Path | None:
-    """Where the journal is; a queue in memory ends with the process and needs none."""
+    """Return the journal's file, or None for a queue in memory, which ends with the process and needs no journal."""
     scheme = urlsplit(options.store).scheme
     given: Path | None = options.journal
     if scheme == "memory" and given is not None:

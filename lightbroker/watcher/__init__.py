@@ -1,17 +1,19 @@
-"""From a chain's announced heads to queue "blocks".
+"""The block watcher: it follows an Ethereum chain and queues a message for each block that joins or leaves the chain.
 
-    errors block         what can go wrong; a block as a message, read from a node's JSON
-    journal              Journal: each block is queued exactly once, across kills of the watcher
-    watcher              ChainWatcher: duplicates dropped, gaps filled, reorganisations emitted
+A node announces the newest block of its chain, the head. A reorganisation replaces the newest blocks by others.
+
+    errors block         the exceptions; a block as a message, read from a node's JSON
+    journal              Journal: a file that lets a killed watcher resume without leaving out or repeating a block
+    watcher              ChainWatcher: drops duplicates, fills gaps, reports reorganisations
     format               the file format of recordings
-    recording            Recording: a recorded chain as a source of heads and blocks
-    verify               recompute a block's hash, check its parent (needs the extra "chain")
-    rpc                  one WebSocket to a node (needs the extra "live")
-    live                 LiveChain: a node's chain as a source, over as many connections as it takes
-    capture scenario     record a node's heads; record a local chain that misbehaves on purpose: python -m
+    recording            Recording: a recorded chain as a source
+    verify               recompute a block's hash and check its parent (needs the extra "chain")
+    rpc                  one WebSocket connection to a node (needs the extra "live")
+    live                 LiveChain: a node's chain as a source, with a new connection after each failure
+    capture scenario     programs for python -m: record a node's heads; record a local chain that misbehaves on purpose
     demo                 the block pipeline on a recorded chain
 
-A source is whatever calls `ChainWatcher.see(head)` and answers `fetch(hash)`.
+A source shows each head to `ChainWatcher.see`, and returns the block with a given hash when the watcher asks for it.
 """
 
 from lightbroker.watcher.block import BlockMessage

@@ -1,4 +1,4 @@
-"""A block as a message: what the watcher queues and a worker reads."""
+"""A block as a message, which the watcher queues and a worker reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADER_FIELDS = (
     *("blobGasUsed", "excessBlobGas", "parentBeaconBlockRoot"),  # Cancun, EIP-4844 and EIP-4788
     "requestsHash",  # Prague, EIP-7685
 )
-"""The JSON-RPC names of a header's fields in the order in which they are hashed; each fork appends to the last."""
+"""The JSON-RPC names of a header's fields, in the order in which they are hashed. Forks of Ethereum append fields."""
 
 _DIGEST = re.compile(r"0x[0-9a-fA-F]{64}")
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
@@ -30,14 +30,14 @@ class BlockMessage:
     """A block that joined the canonical chain or left it.
 
     Attributes:
-        number: height in the chain.
-        hash: the block's identity, `0x` and 64 lower-case hex digits.
-        parent_hash: the hash of the block before it.
-        timestamp: when the block was made, in Unix seconds.
-        transactions: how many transactions it holds.
-        gas_used: what they consumed, in gas.
-        kind: "added" when the block joined the chain, "removed" when a reorganisation took it out again.
-        header: the fields that the hash covers, as the node sent them (JSON-RPC names, hex strings).
+        number: The height in the chain.
+        hash: The block's identity, `0x` and 64 lower-case hex digits.
+        parent_hash: The hash of the block before it.
+        timestamp: When the block was made, in Unix seconds.
+        transactions: How many transactions it holds.
+        gas_used: How much gas they consumed.
+        kind: "added" if the block joined the chain, "removed" if a reorganisation took it out again.
+        header: The fields that the hash covers, as the node sent them (JSON-RPC names, hex strings).
     """
 
     number: int
@@ -51,10 +51,14 @@ class BlockMessage:
 
     @classmethod
     def from_header(cls, block: Mapping[str, Any], kind: Kind = "added") -> BlockMessage:
-        """Read a head or block object of Ethereum's JSON-RPC interface.
+        """Make the message for a head or block of Ethereum's JSON-RPC interface.
 
-        `block["transactions"]` may hold hashes or whole transactions; only their number is kept. Raises ValueError
-        that names the field and its value when one is missing or malformed.
+        Args:
+            block: The JSON object. Its `transactions` may be hashes or whole transactions; only their number is kept.
+            kind: Whether the block was added to the chain or removed from it.
+
+        Raises:
+            ValueError: A field is missing or malformed; the text names the field and its value.
         """
         transactions = _mapping("a block", block).get("transactions")
         if not isinstance(transactions, list):
@@ -72,7 +76,11 @@ class BlockMessage:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> BlockMessage:
-        """Read back what `to_dict` wrote; raises ValueError that names the field and its value."""
+        """Make the message from a dictionary that `to_dict` returned.
+
+        Raises:
+            ValueError: A field is missing or malformed; the text names the field and its value.
+        """
         kind = _mapping("a block message", fields).get("kind")
         if kind not in ("added", "removed"):
             raise ValueError(f"kind must be 'added' or 'removed', got {reprlib.repr(kind)}")
@@ -88,7 +96,7 @@ class BlockMessage:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the message as JSON can hold it: the body that the watcher pushes."""
+        """Return the message as a dictionary for JSON. The watcher pushes it as the body."""
         return {
             "number": self.number,
             "hash": self.hash,
@@ -102,12 +110,12 @@ class BlockMessage:
 
 
 def block_hash(block: Mapping[str, Any]) -> str:
-    """Return the hash of a JSON-RPC head or block in lower case; raises ValueError if it has none."""
+    """Return the hash of a JSON-RPC head or block in lower case. Raises ValueError if it has none."""
     return _digest(_mapping("a block", block), "hash")
 
 
 def block_number(block: Mapping[str, Any]) -> int:
-    """Return the height of a JSON-RPC head or block; raises ValueError if it has none."""
+    """Return the height of a JSON-RPC head or block. Raises ValueError if it has none."""
     return _quantity(_mapping("a block", block), "number")
 
 

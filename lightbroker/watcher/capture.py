@@ -1,9 +1,9 @@
-"""Records the heads that a node announces, with every block they build on.
+"""Record the heads that a node announces, with every block that they build on.
 
     python -m lightbroker.watcher.capture wss://node.example/ heads.jsonl.gz --heads 500
 
-Blocks that the node did not announce, because the connection was down or because it named only the last of several,
-are fetched by hash, so that the recording can be followed without the node.
+A node does not announce every block: the connection may be down, and of several new blocks it may announce only the
+last. The blocks between are fetched by hash, so that a watcher can follow the recording without the node.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ from lightbroker.watcher.format import RecordingWriter
 from lightbroker.watcher.rpc import Node
 
 MAX_GAP = 1024
-"""How many missing blocks one head may cause to be fetched."""
+"""The most missing blocks that are fetched for one head."""
 
 MAX_BACKOFF = 30.0
 """The longest wait between two attempts to connect, in seconds."""
 
 
 class Capture:
-    """Writes what one node announces to a recording, over as many connections as it takes."""
+    """Records what one node announces, over one connection or several in a row.
+
+    Args:
+        writer: Receives the heads and blocks.
+        anchor: The block that the first head builds on, as the node returned it. The recording starts with it.
+        time_scale: Recorded seconds for each second that passes.
+
+    Attributes:
+        heads: How many heads were recorded so far.
+    """
 
     def __init__(self, writer: RecordingWriter, anchor: Mapping[str, Any], *, time_scale: float = 1.0) -> None:
-        """Start the recording's time axis with the block `anchor`.
-
-        Args:
-            writer: receives the heads and blocks.
-            anchor: the block that the first head builds on, as the node returned it.
-            time_scale: recorded seconds for each second that passes.
-        """
         self.heads = 0
-        """Heads recorded so far."""
         self._writer = writer
         self._time_scale = time_scale
         self._start = time.monotonic()
@@ -48,10 +49,17 @@ class Capture:
         writer.block(0.0, anchor)
 
     def follow(self, node: Node, limit: int) -> None:
-        """Record the heads announced on `node` until there are `limit` in all, or the connection is closed.
+        """Record the heads that `node` announces, until the connection is closed or `limit` heads were recorded.
 
-        Raises BlockUnavailable, GapTooLong or ReorgTooDeep if a head cannot be joined to what was recorded before,
-        ConnectionLost if the node stops answering.
+        Args:
+            node: The connection, which has subscribed to heads.
+            limit: How many heads to record, those of earlier connections included.
+
+        Raises:
+            BlockUnavailable: The node does not have a block between the recorded chain and a head.
+            GapTooLong: More than MAX_GAP blocks are missing between the recorded chain and a head.
+            ReorgTooDeep: A head belongs to a branch that leaves the chain below the first recorded block.
+            ConnectionLost: The node stopped answering.
         """
         for arrived, head in node.heads():
             full = head if "transactions" in head else node.fetch(block_hash(head))
@@ -66,7 +74,7 @@ class Capture:
                 return
 
     def _missing(self, node: Node, head: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        """Fetch the unrecorded ancestors of `head`, oldest first."""
+        """Fetch the ancestors of `head` that were not recorded yet, and return them oldest first."""
         branch = [head]
         while block_hash(branch[-1]) not in self._known and branch[-1]["parentHash"] not in self._known:
             if int(branch[-1]["number"], 16) <= self._lowest:
@@ -78,7 +86,13 @@ class Capture:
 
 
 def describe(node: Node, description: str, *, time_scale: float) -> dict[str, Any]:
-    """Return the first line of a recording of `node`; the node's address is left out, it may hold an access key."""
+    """Return the first line of a recording of `node`. The node's address is left out: it may hold an access key.
+
+    Args:
+        node: The connection to the node.
+        description: What is recorded, in a sentence or two.
+        time_scale: Recorded seconds for each second that passes.
+    """
     return {
         "chain_id": int(node.call("eth_chainId"), 16),
         "description": description,
@@ -89,7 +103,10 @@ def describe(node: Node, description: str, *, time_scale: float) -> dict[str, An
 
 
 def record(url: str, path: str, heads: int) -> None:
-    """Record `heads` heads of the node at `url` to the file `path`, reconnecting with backoff when it is cut off."""
+    """Record `heads` heads of the node at `url` to the file `path`. After a lost connection it connects again.
+
+    The wait before a new connection grows with each connection in a row that brought no head.
+    """
     with Node(url) as node:
         info = describe(node, "Heads as the node announced them, in real time.", time_scale=1.0)
         anchor = node.block_at("latest")
@@ -112,7 +129,7 @@ def record(url: str, path: str, heads: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m lightbroker.watcher.capture",
         description="Record the heads that an Ethereum node announces, for replaying without the node. "

@@ -1,7 +1,8 @@
-"""The main job on a recorded chain: heads -> watcher -> queue "blocks" -> workers that check every block.
+"""The block pipeline on a recorded chain: heads -> watcher -> queue "blocks" -> workers that check every block.
 
-The recording is replayed on a faster time axis. A share of the checks fails on purpose and is tried again; a few blocks
-are tampered with before the watcher sees them, fail every time, and end as dead letters.
+The recording is replayed faster than it was recorded. A share of the checks fails on purpose, and the message is
+retried. A few blocks are changed before the watcher sees them (poison). Their checks fail every time, so they end as
+dead letters.
 """
 
 import argparse
@@ -21,12 +22,17 @@ from lightbroker.watcher import ChainWatcher, Recording, WatcherStats
 
 
 class NodeTimeout(Exception):
-    """The failure that the demo injects: what a flaky dependency would raise."""
+    """The failure that the demo injects, like one of an unreliable node."""
 
 
 @dataclass
 class Samples:
-    """What the workers measured, in seconds. They share it: `list.append` is one atomic step."""
+    """What the workers measured, in seconds. All workers append to the same lists: `list.append` is atomic.
+
+    Attributes:
+        waits: Time from the acceptance of a message until its handler started for the first time.
+        checks: Time of each check that succeeded.
+    """
 
     waits: list[float] = field(default_factory=list)
     checks: list[float] = field(default_factory=list)
@@ -34,7 +40,17 @@ class Samples:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of one run; `law` says what `Broker.check` found, `heard` counts copies on the topic."""
+    """The outcome of one run.
+
+    Attributes:
+        watched: What the watcher counted.
+        queue: The numbers of queue "blocks".
+        samples: What the workers measured.
+        dead: The dead letters.
+        heard: Copies that a subscriber of the topic received.
+        seconds: How long the run took.
+        law: "holds", or what `Broker.check` complained of.
+    """
 
     watched: WatcherStats
     queue: QueueStats
@@ -46,22 +62,28 @@ class Report:
 
 
 class BlockChecker:
-    """The handler: recomputes a block's hash, checks the link to its parent, and fails now and then on purpose."""
+    """The handler: it recomputes a block's hash, checks the link to its parent, and sometimes fails on purpose.
+
+    Args:
+        chain: The recording, in which parents are looked up.
+        samples: Receives the measurements.
+        failures: The share of checks that fail on purpose, from 0 to 1.
+        seed: Decides, together with block and attempt, which checks fail on purpose.
+
+    Raises:
+        MissingLibrary: The extra "demo" is not installed.
+    """
 
     def __init__(self, chain: Recording, samples: Samples, failures: float, seed: int) -> None:
-        """Read parents from `chain`; `seed`, block and attempt decide which of the checks fail.
-
-        Raises MissingLibrary without the extra "demo".
-        """
         from lightbroker.watcher.verify import verify_block, verify_link
 
         self._verify_block, self._verify_link = verify_block, verify_link
         self._chain, self._samples, self._failures, self._seed = chain, samples, failures, seed
 
     def __call__(self, message: Message) -> None:
-        """Check one block; raises InvalidBlock, or NodeTimeout where a failure is injected."""
+        """Check one block. Raises InvalidBlock, or NodeTimeout if the check fails on purpose."""
         started = time.perf_counter()
-        if message.attempts == 1:  # later ones wait for their backoff
+        if message.attempts == 1:  # a retry also waited for its backoff, which is no queue wait
             self._samples.waits.append(max(0.0, time.time() - message.timestamp))
         block = message.json()
         self._verify_block(block)
@@ -72,7 +94,7 @@ class BlockChecker:
 
 
 def tamper(heads: Iterable[dict[str, Any]], poison: frozenset[str]) -> Iterator[dict[str, Any]]:
-    """Change the gas used in the blocks with these hashes, so that their contents no longer have their hash."""
+    """Yield the heads, and change the gas used in those whose hashes are in `poison`: their hash is then wrong."""
     for head in heads:
         if head["hash"] in poison:
             head = {**head, "gasUsed": hex(int(head["gasUsed"], 16) + 1)}
@@ -84,12 +106,18 @@ def run(
     live: Callable[[Callable[[], tuple[WatcherStats, QueueStats]]], AbstractContextManager[object]],
     wait: Callable[[float], bool],
 ) -> Report:
-    """Replay a recording through broker and workers.
+    """Replay a recording through a broker and its workers.
 
-    live: gets a function to ask how far it is; wait: waits so many seconds and says whether to stop: then the handlers
-    that run finish, and the rest is left.
+    Args:
+        options: The options of `lightbroker demo`.
+        live: Shows the progress while the returned context lasts. It gets a function that returns the current counts of
+            the watcher and of the queue.
+        wait: Waits for a number of seconds and returns whether to stop early. If so, the running handlers finish, and
+            the remaining messages and heads are left.
 
-    Raises RecordingError or OSError for a recording that cannot be read, MissingLibrary without the extra "demo".
+    Raises:
+        RecordingError, OSError: The recording cannot be read.
+        MissingLibrary: The extra "demo" is not installed.
     """
     chain = Recording.load(options.recording)
     samples = Samples()

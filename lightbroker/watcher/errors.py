@@ -1,26 +1,26 @@
-"""What can go wrong between a chain and the queue."""
+"""The exceptions of the block watcher."""
 
 from lightbroker.core.errors import BrokerError
 
 
 class ChainError(BrokerError):
-    """Base of every error that the block watcher raises on its own account."""
+    """The base of every error that the block watcher raises itself."""
 
 
 class BlockUnavailable(ChainError):
-    """The node does not have a block that another block names as its parent, or answered with a different one."""
+    """The node does not have a block that is needed, or it answered with a different block."""
 
 
 class GapTooLong(ChainError):
-    """More blocks are missing between the chain and a new head than one head may cause to be fetched."""
+    """Too many blocks are missing between the chain and a new head. The limit is the most that one head may fetch."""
 
 
 class ReorgTooDeep(ChainError):
-    """A head forks off below the oldest block that the watcher still holds."""
+    """A head belongs to a branch that leaves the chain below the oldest block that the watcher still keeps."""
 
 
 class InvalidBlock(ChainError):
-    """A block contradicts its own hash or its parent."""
+    """The contents of a block do not have the hash that it claims, or do not fit its parent."""
 
 
 class MissingLibrary(ChainError, ImportError):
@@ -28,27 +28,26 @@ class MissingLibrary(ChainError, ImportError):
 
 
 class NodeError(ChainError):
-    """A node refused a request, or sent what cannot be understood."""
+    """A node refused a request, or sent a message that is not JSON-RPC."""
 
 
 class ConnectionLost(NodeError):
-    """A node cannot be reached or stopped answering; connecting again may help."""
+    """A node cannot be reached, or stopped answering. A new connection may help."""
 
 
 class JournalError(ChainError):
-    """A watcher's journal is damaged, in use, or belongs to another queue or store."""
+    """A watcher's journal is damaged, in use by another watcher, or belongs to another queue or store."""
 
 
 class RecordingError(ChainError):
-    """A recording is torn, truncated or malformed.
+    """A recording is cut off or malformed.
 
     Attributes:
-        name: the recording's file name.
-        line: the line, counted from 1, that could not be used.
+        name: The recording's file name.
+        line: The number of the line that could not be used, counted from 1.
     """
 
     def __init__(self, name: str, line: int, problem: str) -> None:
-        """Describe `problem` on line `line` of the recording `name`."""
         super().__init__(f"{name}, line {line}: {problem}")
         self.name = name
         self.line = line

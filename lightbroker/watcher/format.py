@@ -1,9 +1,12 @@
-"""The file format of a recorded chain.
+"""The file format of a recorded chain: gzipped JSON, one object a line.
 
-Gzipped JSON, one object a line. Line 1 says what was recorded. Every other line holds "t", the offset in seconds from
-the start of the recording, and either "head", a block as the node announced it, or "block", one that it did not
-announce and that was fetched by hash. Every block but the first stands after its parent. The last line, "end", counts
-both, so that a file cut between two lines is noticed too.
+The first line says what was recorded. The last line holds "end" with the number of heads and blocks, so that a file
+that was cut off between two lines is noticed. Every line between them holds two things:
+
+- "t", the offset in seconds from the start of the recording;
+- either "head", a block that the node announced, or "block", a block that was fetched by hash.
+
+Every block except the first stands after its parent.
 """
 
 from __future__ import annotations
@@ -25,18 +28,22 @@ VERSION = 1
 
 
 class RecordedHead(NamedTuple):
-    """A head and when it was announced, in seconds from the start of the recording."""
+    """A head, and when it was announced: `offset` is in seconds from the start of the recording."""
 
     offset: float
     head: dict[str, Any]
 
 
 class RecordingWriter:
-    """Writes a recording; a context manager that ends the file properly, also after an exception."""
+    """Writes a recording. It is a context manager, which writes the last line also after an exception.
+
+    Args:
+        stream: The binary file to write to. It stays open at the end.
+        info: What the first line says about the chain, the node and the time axis.
+    """
 
     def __init__(self, stream: IO[bytes], info: Mapping[str, Any]) -> None:
-        """Start a recording on `stream` with `info` about the chain, the node and the time axis on its first line."""
-        # Neither a time nor a file name in the gzip header: the same lines give the same bytes.
+        # The gzip header gets neither a time nor a file name, so that the same lines always give the same bytes.
         self._file = gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=stream, mtime=0)
         self._counts = {"heads": 0, "blocks": 0}
         self._line({"format": FORMAT, "version": VERSION, **info})
@@ -52,13 +59,12 @@ class RecordingWriter:
         self._line({"t": round(offset, 3), "block": block})
 
     def __enter__(self) -> RecordingWriter:
-        """Return the writer."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Write the last line; `stream` stays open."""
+        """Write the last line."""
         self._line({"end": self._counts})
         self._file.close()
 
@@ -69,9 +75,17 @@ class RecordingWriter:
 def read_recording(
     stream: IO[bytes], name: str
 ) -> tuple[dict[str, Any], list[RecordedHead], dict[str, dict[str, Any]]]:
-    """Return the first line of a recording, its heads in order, and all its blocks by hash.
+    """Read a recording.
 
-    Raises RecordingError that says which line of `name` is torn, missing or wrong.
+    Args:
+        stream: The binary file to read from.
+        name: What errors call the file.
+
+    Returns:
+        The first line, the heads in order, and all blocks by hash, those of the heads included.
+
+    Raises:
+        RecordingError: A line is missing, cut off or wrong.
     """
     number = 1
     try:
@@ -81,7 +95,7 @@ def read_recording(
                 number += 1
                 reader.add(_parse(lines.readline()))
             number += 1
-            # This read also makes gzip compare its checksum.
+            # This read also makes gzip compare the checksum at the end of the file.
             if lines.readline():
                 raise ValueError("nothing may follow the end line")
     except (ValueError, EOFError, OSError, zlib.error, RecursionError) as error:
@@ -104,7 +118,7 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 
 class _Reader:
-    """Takes a recording record by record and refuses the first one that contradicts those before it."""
+    """Takes a recording line by line, and raises ValueError for the first line that contradicts an earlier one."""
 
     def __init__(self, info: dict[str, Any]) -> None:
         if info.get("format") != FORMAT or info.get("version") != VERSION:
@@ -128,24 +142,24 @@ class _Reader:
                 raise ValueError(f"the end line counts {record['end']}, but {self._counts} stand before it")
             self.ended = True
             return
-        self._move(record["t"])
-        self._link(record[kind])
+        self._set_offset(record["t"])
+        self._add_block(record[kind])
         self._counts[f"{kind}s"] += 1
         if kind == "head":
             self.heads.append(RecordedHead(self._offset, record["head"]))
 
-    def _move(self, offset: Any) -> None:
+    def _set_offset(self, offset: Any) -> None:
         if isinstance(offset, bool) or not isinstance(offset, (int, float)) or not math.isfinite(offset):
             raise ValueError(f"t must be a number of seconds, got {reprlib.repr(offset)}")
         if offset < self._offset:
             raise ValueError(f"t must not go back: {offset} after {self._offset}")
         self._offset = float(offset)
 
-    def _link(self, block: Any) -> None:
+    def _add_block(self, block: Any) -> None:
         message = BlockMessage.from_header(block)
         known = self.blocks.setdefault(message.hash, block)
         if known is not block:
-            # Announced and fetched, a block may differ in fields that do not matter here.
+            # Announced first and fetched later, a block may differ in fields that a message does not have.
             if BlockMessage.from_header(known) != message:
                 raise ValueError(f"block {message.hash} stands on an earlier line with other contents")
         elif len(self.blocks) > 1 and message.parent_hash not in self.blocks:

@@ -1,4 +1,4 @@
-"""A node's chain as a source: its heads as it announces them, over as many connections as it takes."""
+"""LiveChain: a node's chain as a source. It connects to the node again whenever a connection fails."""
 
 from __future__ import annotations
 
@@ -21,48 +21,50 @@ from lightbroker.watcher.watcher import ChainWatcher
 log = logging.getLogger(__name__)
 
 RECONNECT = Retry(base=0.5, cap=30.0)
-"""How long it waits after a connection failed: with full jitter, so that the clients of a node come back spread out."""
+"""How long to wait after a failed connection. Full jitter spreads out the clients that a node lost at the same time."""
 
 HEALTHY = 60.0
-"""Seconds after which a connection counts as good, and the next failure as the first."""
+"""Seconds after which a connection counts as good: the backoff then starts anew with the next failure."""
 
 SILENT_SLOTS = 3
-"""Slots without a head after which something is wrong."""
+"""How many slots without a head are suspicious. A slot is the time from block to block."""
 
 FINAL = 64
-"""Blocks below the latest that a reorganisation hardly ever reaches: two epochs of Ethereum. To begin lower than that
-means that every block which is taken out again was announced before."""
+"""How many blocks below the latest a new watcher begins. That is two epochs of Ethereum, and a reorganisation hardly
+ever reaches deeper. So the watcher has queued every block that a reorganisation removes."""
 
 STRIDE = 256
-"""Blocks that are fetched together while the chain is far ahead: what is held in memory, however long the gap."""
+"""The most blocks that are fetched at a time to close a long gap. This bounds the memory, however long the gap is."""
 
 
 class LiveChain:
-    """Follows the heads of one node into a watcher until it is stopped.
+    """Shows the heads of one node to a watcher, until it is stopped.
 
-    Each connection begins with the node's latest block, so what was missed is filled at once and not with the next
-    head. A watcher that waits for room in its queue reads nothing more, and back-pressure reaches the node's socket;
-    if that takes longer than the connection bears (`rpc.PING`), it is made again and the gap filled.
+    Every connection begins with the node's latest block. So blocks that were missed between two connections are fetched
+    at once, and not only when the next head comes.
+
+    While the watcher waits for room in its queue, nothing is read from the node, so back-pressure reaches the node's
+    socket. If that lasts too long, the connection fails (see `rpc.PING`). It is then made again, and the gap is filled.
+
+    Args:
+        url: The node's WebSocket address. Nothing is connected before `follow`.
+        start: The number of the first block, for a watcher without a chain. None means FINAL blocks below the latest.
+        slot: Seconds from block to block. None means that they are measured from the blocks' timestamps.
+        reconnect: How long to wait after each failure in a row. Its `max_attempts` has no effect.
+
+    Raises:
+        ValueError: `url` is not a ws:// or wss:// address, `start` is negative, or `slot` is not above 0.
+
+    Attributes:
+        connections: How many connections were made so far.
+        silent: Whether no head has come for SILENT_SLOTS slots.
     """
 
     def __init__(
         self, url: str, *, start: int | None = None, slot: float | None = None, reconnect: Retry = RECONNECT
     ) -> None:
-        """Name the node; nothing is connected yet.
-
-        Args:
-            url: its WebSocket address.
-            start: the number of the first block, for a watcher that has none yet (None: FINAL blocks below the latest).
-            slot: seconds from block to block (None: measured from the blocks' timestamps).
-            reconnect: how long to wait after each failure in a row; its `max_attempts` does not matter.
-
-        Raises:
-            ValueError: `url` is no ws:// or wss:// address, `start` is negative, or `slot` is not positive.
-        """
         self.connections = 0
-        """Connections made so far."""
         self.silent = False
-        """Whether no head has come for three slots."""
         self._url = check_address(url)
         if start is not None and start < 0:
             raise ValueError(f"start must be the number of a block, not {start}")
@@ -73,19 +75,24 @@ class LiveChain:
         self._node: Node | None = None
 
     def block(self, digest: str) -> Mapping[str, Any] | None:
-        """Return the block with the hash `digest`: what a `ChainWatcher` fetches with.
+        """Return the block with the hash `digest` as a JSON-RPC object. This is the `fetch` for a `ChainWatcher`.
 
-        Raises BlockUnavailable if the node still lacks it after some seconds, ConnectionLost without a connection.
+        Raises:
+            BlockUnavailable: The node does not have the block, even after some seconds.
+            ConnectionLost: There is no connection to the node, or it was lost.
         """
         if self._node is None:
             raise ConnectionLost("there is no connection to the node")
         return self._node.fetch(digest)
 
     def follow(self, watcher: ChainWatcher) -> None:
-        """Show `watcher` the chain as it grows, until `stop` is called.
+        """Show the chain to `watcher` as it grows, until `stop` is called.
 
-        A connection that fails, a node that contradicts itself and a queue that refuses are tried again after a while.
-        Raises ReorgTooDeep and GapTooLong, which trying again cannot mend, and what else a push raises.
+        After a failed connection, contradicting answers of the node, or QueueFull, it waits and connects again.
+
+        Raises:
+            ReorgTooDeep, GapTooLong: The chain cannot be followed any further; another connection would not help.
+            BrokerError: A push or publish failed for a reason other than QueueFull.
         """
         rng = random.Random(self._reconnect.seed)
         failures = 0
@@ -94,12 +101,12 @@ class LiveChain:
             try:
                 with Node(self._url) as self._node:
                     self.connections += 1
-                    if not self._stopping.is_set():  # `stop` may have come too early to find this connection
-                        self._listen(self._node, watcher)
+                    if not self._stopping.is_set():  # `stop` may have come too early to close this connection
+                        self._follow_connection(self._node, watcher)
             except QueueClosed:
                 if not self._stopping.is_set():
                     raise
-            # ValueError: a block that is malformed.
+            # A malformed block is a ValueError.
             except (NodeError, BlockUnavailable, InvalidBlock, QueueFull, ValueError) as error:
                 if self._stopping.is_set():
                     return
@@ -111,14 +118,18 @@ class LiveChain:
                 self._node = None
 
     def stop(self) -> None:
-        """Let `follow` return; any thread may call it. A watcher that waits for room goes on when its queue closes."""
+        """Make `follow` return. Any thread may call this.
+
+        A watcher that waits for room in its queue is not interrupted: it continues when there is room, or when the
+        queue is closed.
+        """
         self._stopping.set()
         node = self._node
         if node is not None:
             node.close()
 
-    def _listen(self, node: Node, watcher: ChainWatcher) -> None:
-        node.subscribe()  # first: no head can come between the latest block and the first one announced
+    def _follow_connection(self, node: Node, watcher: ChainWatcher) -> None:
+        node.subscribe()  # before the latest block is read, so that no block falls between that one and the first head
         self._catch_up(node, watcher)
         log.info("following the chain from block %d", watcher.chain[-1].number)
         while not self._stopping.is_set():
@@ -126,12 +137,15 @@ class LiveChain:
             try:
                 _, head = node.head(SILENT_SLOTS * slot)
             except TimeoutError:
-                self._miss(node, watcher, slot)
+                self._check_silence(node, watcher, slot)
                 continue
             self._see(watcher, head)
 
-    def _miss(self, node: Node, watcher: ChainWatcher, slot: float) -> None:
-        """No head for three slots: the chain halts, or the subscription died without a word."""
+    def _check_silence(self, node: Node, watcher: ChainWatcher, slot: float) -> None:
+        """Find out why no head has come: either the chain halts, or the subscription has ended without an error.
+
+        Raises ConnectionLost in the second case.
+        """
         if not self.silent:
             log.warning("no head for %d slots of %g s", SILENT_SLOTS, slot)
         self.silent = True
@@ -141,7 +155,7 @@ class LiveChain:
             raise ConnectionLost("the chain went on, but the node announced nothing")
 
     def _catch_up(self, node: Node, watcher: ChainWatcher) -> None:
-        """Follow the chain to the node's latest block, in strides if that is far away."""
+        """Follow the chain to the node's latest block, at most STRIDE blocks at a time."""
         latest = node.block_at("latest")
         if not watcher.chain:
             first = max(0, block_number(latest) - FINAL) if self._start is None else self._start
@@ -154,7 +168,10 @@ class LiveChain:
         self._see(watcher, latest)
 
     def _see(self, watcher: ChainWatcher, head: Mapping[str, Any]) -> None:
-        """Show a head, unless it is the tip or so old that the node must be behind (it is syncing, for example)."""
+        """Show a head to the watcher, unless it is the watcher's newest block or older than all blocks of its chain.
+
+        A head that old means that the node is behind: it is syncing, for example.
+        """
         if block_number(head) < watcher.chain[0].number:
             log.info("the node is behind: it names block %d as its newest", block_number(head))
         elif block_hash(head) != watcher.chain[-1].hash:
@@ -163,7 +180,10 @@ class LiveChain:
 
 
 def measured_slot(chain: tuple[BlockMessage, ...]) -> float:
-    """The median time from block to block, in seconds; at least 1, which is how finely blocks are stamped."""
+    """Return the median time from block to block, in seconds.
+
+    It is at least 1, because timestamps of blocks are whole seconds. Without two blocks it is 12, Ethereum's slot.
+    """
     newest = chain[-33:]
     gaps = [later.timestamp - earlier.timestamp for earlier, later in pairwise(newest)]
     return max(1.0, statistics.median(gaps)) if gaps else 12.0

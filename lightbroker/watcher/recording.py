@@ -1,4 +1,4 @@
-"""A recorded chain as a source: its heads again with their timing, and its blocks by hash."""
+"""A recorded chain as a source: its heads with their original timing, and its blocks by hash."""
 
 from __future__ import annotations
 
@@ -14,21 +14,31 @@ PACKAGED = "anvil-reorgs.jsonl.gz"
 
 
 class Recording:
-    """A chain that can be followed again without a node: iterate over its heads, ask for its blocks by hash."""
+    """A recorded chain, which a watcher can follow without a node.
+
+    Iteration yields each head with its offset. `replay` yields the heads with their original timing.
+
+    Args:
+        stream: The binary file to read from.
+        name: What errors call the file.
+
+    Raises:
+        RecordingError: The recording is incomplete or contradicts itself; the error names the line.
+    """
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
-        """Read a recording from `stream`; errors call it `name`.
-
-        Raises RecordingError with the line number unless the recording is complete and consistent.
-        """
         self._info, self._heads, self._blocks = read_recording(stream, name)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> Recording:
-        """Read the recording at `path`, or the one that comes with the package.
+        """Read a recording from a file.
 
-        Raises OSError if there is no such file, and RecordingError with the line number unless the recording is
-        complete and consistent.
+        Args:
+            path: The file, or None for the recording that comes with the package.
+
+        Raises:
+            OSError: The file cannot be read.
+            RecordingError: The recording is incomplete or contradicts itself; the error names the line.
         """
         if path is None:
             with resources.files(__package__).joinpath("data").joinpath(PACKAGED).open("rb") as packaged:
@@ -38,7 +48,7 @@ class Recording:
 
     @property
     def info(self) -> Mapping[str, Any]:
-        """The first line of the file: what was recorded, from which node, when, on which time scale."""
+        """The first line of the file: what was recorded, from which node, when, and on which time scale."""
         return self._info
 
     def __iter__(self) -> Iterator[RecordedHead]:
@@ -46,7 +56,7 @@ class Recording:
         return iter(self._heads)
 
     def __len__(self) -> int:
-        """The number of announced heads, duplicates included."""
+        """Return the number of announced heads, duplicates included."""
         return len(self._heads)
 
     @property
@@ -55,10 +65,10 @@ class Recording:
         return self._heads[-1].offset if self._heads else 0.0
 
     def block(self, digest: str) -> dict[str, Any] | None:
-        """Return the block with the hash `digest`, or None: what the node's `eth_getBlockByHash` answered.
+        """Return the block with the hash `digest` as a JSON-RPC object, or None if the recording has no such block.
 
-        At any point of a replay this is also what the node would have answered then, because whoever knows a hash has
-        it from a later block.
+        During a replay this never reveals a block too early: a caller knows a hash only from a head or from the child
+        of the block, and the node had the block before both.
         """
         return self._blocks.get(digest)
 
@@ -71,13 +81,13 @@ class Recording:
     ) -> Iterator[dict[str, Any]]:
         """Yield the heads with the timing of the recording.
 
-        Heads keep to the recorded time axis: time that the consumer needs is not added, and a head that is already
-        late is yielded at once.
+        Each head has a planned time on the recorded time axis. The time that the consumer spends on a head does not
+        move the plan: a head that is already late is yielded at once.
 
         Args:
-            speed: recorded seconds per second; math.inf yields without waiting.
-            sleep: called with a number of seconds.
-            now: a monotonic clock, in seconds.
+            speed: Recorded seconds per second. With math.inf there is no waiting.
+            sleep: Called to wait, with a number of seconds.
+            now: A monotonic clock, in seconds.
 
         Raises:
             ValueError: `speed` is not positive.

@@ -1,4 +1,4 @@
-"""One WebSocket to a node: requests, and the heads that it announces (JSON-RPC 2.0 with `eth_subscribe`)."""
+"""One WebSocket connection to a node: requests, and the heads that it announces (JSON-RPC 2.0, `eth_subscribe`)."""
 
 from __future__ import annotations
 
@@ -23,26 +23,29 @@ except ImportError as error:
     raise MissingLibrary("talking to a node needs websockets; run: pip install 'lightbroker[live]'") from error
 
 ANSWER_TIMEOUT = 30.0
-"""Seconds that a node may take to answer a request."""
+"""Seconds for a node to answer a request."""
 
 PING = 20.0
-"""Seconds between two pings, and for which a pong may stay out before the connection is given up."""
+"""Seconds between two pings, and seconds for the pong to arrive before the connection counts as lost."""
 
 CLOSING = 2.0
-"""Seconds that a node may take to agree to the end of a connection."""
+"""Seconds for a node to confirm the end of a connection."""
 
 MAX_MESSAGE = 8 * 1024 * 1024
-"""Bytes of the longest message that a node may send; a block names each of its transactions with 69."""
+"""Bytes of the longest message that is accepted from a node. In a block, each transaction takes 69 bytes."""
 
 MAX_WAITING = 1024
-"""How many announced heads are kept while an answer is awaited."""
+"""The most announced heads that are kept while the connection waits for an answer."""
 
 LAG_RETRIES = 5
-"""How often a block that the node announced but does not have yet is asked for again, a second apart."""
+"""How often to ask again, once a second, for a block that the node announced but does not have yet."""
 
 
 def check_address(url: str) -> str:
-    """Return `url` if it is a ws:// or wss:// address; raises ValueError, which does not repeat a path with its key."""
+    """Return `url` if it is a ws:// or wss:// address.
+
+    Raises ValueError otherwise. Its text does not contain the address, whose path may be an access key.
+    """
     try:
         parse_uri(url)
     except InvalidURI as error:
@@ -51,14 +54,20 @@ def check_address(url: str) -> str:
 
 
 class Node:
-    """A connection to a node, for one thread at a time; a context manager that closes it.
+    """A connection to a node, for one thread at a time. It is a context manager, which closes the connection.
 
-    Nothing is read ahead of the consumer beyond a small buffer: one that is slow with a head slows the socket down.
-    Heads that arrive while an answer is awaited are kept until they are asked for.
+    Apart from a small buffer, nothing is read before it is asked for. So a consumer that is slow with a head slows down
+    the socket. Heads that arrive while `call` waits for an answer are kept for `head`.
+
+    Args:
+        url: The node's WebSocket address.
+
+    Raises:
+        ValueError: `url` is not a ws:// or wss:// address.
+        ConnectionLost: The node cannot be reached.
     """
 
     def __init__(self, url: str) -> None:
-        """Connect to `url`; raises ValueError if it is no ws:// or wss:// address, ConnectionLost if that fails."""
         check_address(url)
         self._closing = ExitStack()
         try:
@@ -66,15 +75,21 @@ class Node:
                 connect(url, max_size=MAX_MESSAGE, ping_interval=PING, ping_timeout=PING, close_timeout=CLOSING)
             )
         except (OSError, WebSocketException) as error:
-            # Only the host: the path of a provider's address often holds an access key.
+            # The text names only the host, because the path of a provider's address is often an access key.
             raise ConnectionLost(f"cannot connect to {urlsplit(url).hostname!r}: {error}") from error
         self._requests = 0
         self._heads: deque[tuple[float, dict[str, Any]]] = deque()
 
     def call(self, method: str, *params: Any) -> Any:
-        """Send a request and return its result.
+        """Send a request, wait for its answer, and return the result.
 
-        Raises ConnectionLost if no answer comes, and NodeError if the node refuses.
+        Args:
+            method: The JSON-RPC method, such as "eth_chainId".
+            params: Its parameters, which JSON can hold.
+
+        Raises:
+            ConnectionLost: No answer came within ANSWER_TIMEOUT seconds, or the connection was closed.
+            NodeError: The node refused, or sent a message that is not JSON-RPC.
         """
         self._requests += 1
         request = {"jsonrpc": "2.0", "id": self._requests, "method": method, "params": params}
@@ -94,14 +109,18 @@ class Node:
         return answer.get("result")
 
     def block(self, digest: str) -> dict[str, Any] | None:
-        """Return the block with the hash `digest` and the hashes of its transactions, or None if the node has none."""
+        """Return the block with the hash `digest` and the hashes of its transactions, or None if it is unknown."""
         block: dict[str, Any] | None = self.call("eth_getBlockByHash", digest, False)
         return block
 
     def fetch(self, digest: str) -> dict[str, Any]:
-        """Return the block with the hash `digest`, waiting for it; raises BlockUnavailable if it does not come.
+        """Return the block with the hash `digest`, and wait some seconds if the node does not have it yet.
 
-        Providers balance requests over many nodes, and the one asked may be behind the one that announced the block.
+        Providers balance requests over many nodes. So the node that is asked may be behind the one that announced the
+        block.
+
+        Raises:
+            BlockUnavailable: The node still does not have it after LAG_RETRIES more tries.
         """
         for attempt in range(LAG_RETRIES + 1):
             if attempt:
@@ -112,7 +131,12 @@ class Node:
         raise BlockUnavailable(f"the node announced block {digest} or a child of it, but does not have it")
 
     def block_at(self, number: int | str) -> dict[str, Any]:
-        """Return the canonical block with that number, or the "latest"; raises BlockUnavailable if there is none."""
+        """Return a block of the node's chain: the one with that number, or the "latest".
+
+        Raises:
+            BlockUnavailable: The node's chain has no such block.
+            NodeError: The node answered with another block.
+        """
         block = self.call("eth_getBlockByNumber", hex(number) if isinstance(number, int) else number, False)
         if not isinstance(block, dict):
             raise BlockUnavailable(f"the node has no block {number}: its chain is shorter, or it is still syncing")
@@ -121,13 +145,18 @@ class Node:
         return block
 
     def subscribe(self) -> None:
-        """Have new heads announced on this connection; twice means that each is announced twice."""
+        """Ask the node to announce new heads on this connection. With two subscriptions each head comes twice."""
         self.call("eth_subscribe", "newHeads")
 
     def head(self, timeout: float | None = None) -> tuple[float, dict[str, Any]]:
-        """Wait for the next head and return it with its time of arrival (time.monotonic).
+        """Wait for the next head, and return its time of arrival (seconds of time.monotonic) and the head.
 
-        Raises TimeoutError if none comes within `timeout` seconds, ConnectionLost when the connection is closed.
+        Args:
+            timeout: Seconds to wait at most. None waits for ever.
+
+        Raises:
+            TimeoutError: No head came in that time.
+            ConnectionLost: The connection was closed.
         """
         deadline = None if timeout is None else time.monotonic() + min(timeout, threading.TIMEOUT_MAX)
         try:
@@ -138,27 +167,25 @@ class Node:
         return self._heads.popleft()
 
     def heads(self) -> Iterator[tuple[float, dict[str, Any]]]:
-        """Yield each head with its time of arrival (time.monotonic) until the connection is closed."""
+        """Yield the time of arrival (seconds of time.monotonic) and each head, until the connection is closed."""
         with suppress(ConnectionLost):
             while True:
                 yield self.head()
 
     def close(self) -> None:
-        """Close the connection; any thread may do so, and `heads` then ends."""
+        """Close the connection. Any thread may call this; `heads` then ends."""
         self._closing.close()
 
     def __enter__(self) -> Node:
-        """Return the connection."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close the connection."""
         self.close()
 
     def _receive(self, timeout: float | None) -> dict[str, Any] | None:
-        """Read one message: keep an announced head, return an answer."""
+        """Read one message. If it is an answer, return it; if it is a head, keep it for `head` and return None."""
         text = self._socket.recv(timeout)
         arrived = time.monotonic()
         try:

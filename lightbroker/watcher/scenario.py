@@ -1,11 +1,13 @@
-"""Records a local chain that does on purpose what a watcher has to survive.
+"""Record a local chain that does on purpose everything that a watcher has to survive.
 
     python -m lightbroker.watcher.scenario heads.jsonl.gz --anvil node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil
 
-Starts anvil (npm package @foundry-rs/anvil), mines a block in every slot with a varying number of transactions, and
-captures what it announces. Between quiet stretches blocks are replaced, the watcher's connection goes down, heads are
-announced twice, and the chain halts and catches up. A slot of the chain is 12 s long and passes in SLOT seconds; the
-recorded time axis is scaled so that it is 12 s long again.
+The program starts anvil, a node for tests (npm package @foundry-rs/anvil). It mines a block in every slot, with a
+varying number of transactions, and records what the node announces. Between quiet stretches, blocks are replaced, the
+connection goes down, heads are announced twice, and the chain halts and catches up.
+
+A slot is the time from block to block. By the timestamps of the blocks it is 12 s long, but it passes in SLOT seconds.
+The recorded offsets are scaled, so that a slot is 12 s long in the recording too.
 """
 
 from __future__ import annotations
@@ -26,16 +28,16 @@ from lightbroker.watcher.format import RecordingWriter
 from lightbroker.watcher.rpc import Node
 
 SLOT = 0.1
-"""How long a slot takes while recording, in seconds."""
+"""Seconds that a slot takes while recording."""
 
 CHAIN_SLOT = 12
-"""How long a slot is in the chain's own timestamps, in seconds."""
+"""Seconds that a slot takes according to the timestamps of the blocks."""
 
 GENESIS = 1_750_000_000
 """The timestamp of block 0, in Unix seconds."""
 
 START_TIMEOUT = 10.0
-"""How long the node may take to listen, in seconds."""
+"""Seconds for the node to accept connections after its start."""
 
 DESCRIPTION = (
     "A local anvil chain (id 31337), not mainnet: made-up accounts and transfers, with reorganisations, gaps, "
@@ -47,7 +49,7 @@ LICENSE = "MIT, like LightBroker; the data was generated for it"
 
 @contextmanager
 def anvil(binary: str) -> Iterator[str]:
-    """Run an anvil node that mines on demand; yields its WebSocket address and ends it afterwards."""
+    """Run an anvil node that mines on demand, for the duration of the context. Yield its WebSocket address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -70,10 +72,14 @@ def anvil(binary: str) -> Iterator[str]:
 
 
 class Chain:
-    """Mines on a node: one block in each slot, as much as the slots that have passed."""
+    """Mines blocks on a node in real time, one in each slot.
+
+    Args:
+        node: The connection to the node.
+        seed: Decides the transactions and the slots without a block.
+    """
 
     def __init__(self, node: Node, seed: int) -> None:
-        """Mine through `node`; `seed` decides the transactions and the missed slots."""
         self._node = node
         self._random = random.Random(seed)
         self._accounts = node.call("eth_accounts")
@@ -82,7 +88,7 @@ class Chain:
         node.call("anvil_setBlockTimestampInterval", CHAIN_SLOT)
 
     def mine(self, slots: int) -> None:
-        """Let `slots` slots pass, each with a block but for the 0.8 % that Ethereum's proposers miss."""
+        """Let `slots` slots pass and mine a block in each. As on Ethereum, 0.8 % of the slots stay without a block."""
         for _ in range(slots):
             self._next_slot()
             if self._random.random() >= 0.008:
@@ -94,19 +100,20 @@ class Chain:
         self._node.call("anvil_reorg", depth, pairs)
 
     def halt(self, slots: int) -> None:
-        """Let `slots` slots pass without a block while transactions pile up, then make all their blocks at once."""
+        """Let `slots` slots pass without a block while transactions pile up, then mine all their blocks at once."""
         for _ in range(slots):
             self._next_slot()
         self._node.call("anvil_mine", hex(slots), hex(CHAIN_SLOT))
 
     def _next_slot(self) -> None:
+        """Wait for the next slot, and send some transactions."""
         self._slot += 1
         time.sleep(max(0.0, self._start + self._slot * SLOT - time.monotonic()))
         for transfer in self._transfers():
             self._node.call("eth_sendTransaction", transfer)
 
     def _transfers(self) -> list[dict[str, str]]:
-        """Return a varying number of transfers, 2 on average, often none."""
+        """Return a random number of random transfers: 2 on average, often none."""
         number = min(8, int(self._random.expovariate(0.4)))
         pairs = (self._random.sample(self._accounts, 2) for _ in range(number))
         return [{"from": sender, "to": receiver, "value": hex(10**15)} for sender, receiver in pairs]
@@ -114,7 +121,7 @@ class Chain:
 
 @contextmanager
 def following(url: str, capture: Capture, *, subscriptions: int = 1) -> Iterator[None]:
-    """Capture in the background for as long as the context lasts, over a connection of its own."""
+    """Record in a background thread, over a connection of its own, for the duration of the context."""
     with Node(url) as node, ThreadPoolExecutor(1) as executor:
         for _ in range(subscriptions):
             node.subscribe()
@@ -128,7 +135,7 @@ def following(url: str, capture: Capture, *, subscriptions: int = 1) -> Iterator
 
 
 def play(url: str, chain: Chain, capture: Capture) -> None:
-    """Put the chain through everything that it has in store for a watcher: about 500 heads."""
+    """Play the whole scenario, about 500 heads. The connection is down where there is no `following`."""
     with following(url, capture):
         chain.mine(70)
         chain.reorganise(1)
@@ -159,7 +166,7 @@ def play(url: str, chain: Chain, capture: Capture) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m lightbroker.watcher.scenario",
         description="Record a local anvil chain that reorganises, loses connections, repeats itself and halts. "

@@ -1,7 +1,8 @@
-"""Recomputes a block's hash from its header, and checks its link to its parent.
+"""Recompute a block's hash from its header, and check the link to its parent.
 
-A header's hash is Keccak-256 over the RLP encoding of its fields (Ethereum Yellow Paper, section 4.4 and appendix B).
-It covers the parent's hash, so a block whose own hash is right names its true parent, in whatever order blocks come.
+The hash is Keccak-256 over the RLP encoding of the header's fields (Ethereum Yellow Paper, section 4.4 and appendix B).
+It covers the parent's hash. So a block whose own hash is right names its true parent, and workers may check blocks in
+any order.
 """
 
 from __future__ import annotations
@@ -24,12 +25,17 @@ _NUMBERS = frozenset(
 
 
 def verify_block(block: Mapping[str, Any]) -> None:
-    """Check a block message, as `BlockMessage.to_dict` wrote it, against the hash it claims.
+    """Check that the contents of a block have the hash that it claims.
 
-    What the header covers is checked: every field of the header, and number, parent_hash, timestamp and gas_used. The
-    number of transactions is not, since the header holds only the root of their tree.
+    Every field of the header is checked, and so are number, parent_hash, timestamp and gas_used. The number of
+    transactions is not checked: the header holds only the root of their tree.
 
-    Raises ValueError that names a missing or malformed field, and InvalidBlock if the contents do not have that hash.
+    Args:
+        block: A block message as a dictionary, as `BlockMessage.to_dict` returns it.
+
+    Raises:
+        ValueError: A field is missing or malformed; the text names it.
+        InvalidBlock: The contents do not have that hash.
     """
     message = BlockMessage.from_dict(block)
     actual = header_hash(message.header)
@@ -49,10 +55,15 @@ def verify_block(block: Mapping[str, Any]) -> None:
 
 
 def verify_link(block: Mapping[str, Any], parent: Mapping[str, Any] | None) -> None:
-    """Check that a block message continues `parent`, the JSON-RPC block that was fetched by its parent_hash, or None.
+    """Check that a block continues its parent. The check needs no state, so workers may check blocks in any order.
 
-    The check needs no state, so workers may make it in any order. Raises ValueError that names a malformed field, and
-    InvalidBlock if the parent is missing, is another block, or has a number or timestamp that does not precede.
+    Args:
+        block: A block message as a dictionary, as `BlockMessage.to_dict` returns it.
+        parent: The JSON-RPC block that was fetched by the message's parent_hash, or None if it was not found.
+
+    Raises:
+        ValueError: A field is missing or malformed; the text names it.
+        InvalidBlock: The parent is None, or has another hash, or has a number or timestamp that does not fit.
     """
     child = BlockMessage.from_dict(block)
     if parent is None:
@@ -63,10 +74,13 @@ def verify_link(block: Mapping[str, Any], parent: Mapping[str, Any] | None) -> N
 
 
 def header_hash(header: Mapping[str, str]) -> str:
-    """Return the hash of a header given as JSON-RPC fields, `0x` and 64 hex digits.
+    """Return the hash of a header: `0x` and 64 hex digits.
 
-    Fields that later forks appended are hashed if they are there. Raises InvalidBlock if one that every header has is
-    missing.
+    Args:
+        header: The fields under their JSON-RPC names. Fields that later forks of Ethereum appended are optional.
+
+    Raises:
+        InvalidBlock: A field that every header has is missing.
     """
     parts = []
     for index, name in enumerate(HEADER_FIELDS):

@@ -1,4 +1,4 @@
-"""Follows the heads that a node announces and queues each block that joins or leaves the chain."""
+"""ChainWatcher: follow the heads that a node announces, and queue each block that joins or leaves the chain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lightbroker.watcher.errors import BlockUnavailable, GapTooLong, InvalidBloc
 from lightbroker.watcher.journal import Journal
 
 Fetch = Callable[[str], Mapping[str, Any] | None]
-"""Returns the JSON-RPC block with a given hash, or None: `eth_getBlockByHash(hash, false)`."""
+"""A function that returns the JSON-RPC block with a given hash, or None: `eth_getBlockByHash(hash, false)`."""
 
 
 @dataclass(slots=True)
@@ -22,12 +22,13 @@ class WatcherStats:
     """What a watcher has counted since it was made.
 
     Attributes:
-        heads: announcements followed, duplicates included; a head seen again after an error counts once.
-        duplicates: announcements of a block that was already in the chain.
-        filled: blocks that no announcement named when they joined, fetched by hash: the gaps, in blocks.
-        reorganisations: how often the chain left a branch for another.
-        removed: blocks taken out by reorganisations.
-        added: blocks that joined the chain, those of a new branch included.
+        heads: Heads seen, duplicates included. A head that is shown again after an error counts once.
+        duplicates: Heads that were already in the chain.
+        filled: Blocks that joined the chain without being announced: they were missing between the chain and a head,
+            and were fetched by hash.
+        reorganisations: How often the chain left one branch for another.
+        removed: Blocks that reorganisations took out of the chain.
+        added: Blocks that joined the chain, those of a new branch included.
     """
 
     heads: int = 0
@@ -41,23 +42,41 @@ class WatcherStats:
 class ChainWatcher:
     """Turns announced heads into a complete, ordered stream of blocks on a queue and a topic.
 
-    A node announces heads only while somebody is connected, may announce only the last of several, and leaves it to
-    its clients to notice that a branch was replaced. So the watcher follows parent hashes, never counts: a head whose
-    parent is unknown is followed back to a known ancestor, the blocks above that ancestor are emitted as "removed",
-    newest first, and the new branch as "added", oldest first. Whoever applies these messages in order always holds
-    one valid chain.
+    Heads alone are not enough. A node announces a head only while a client is connected. Of several new blocks it may
+    announce only the last. And it does not say when a branch was replaced. So the watcher relies on parent hashes, not
+    on block numbers. If the parent of a head is unknown, the watcher fetches ancestors until it reaches a block of its
+    chain. It emits the blocks above that ancestor as "removed", newest first, and then the new branch as "added",
+    oldest first. A consumer that applies these messages in order always has one valid chain.
 
-    A block's identity is its hash, and a duplicate is a block that is in the chain now: one that a reorganisation
-    removed is news again when the node returns to its branch.
+    A block's identity is its hash. A duplicate is a block that is in the chain now. A block that a reorganisation
+    removed is no duplicate when the node returns to its branch.
 
-    Nothing is lost when a push or publish raises, a full queue and Ctrl-C included: the watcher's chain advances
+    No block is lost when a push or publish raises, be it QueueFull or KeyboardInterrupt. The watcher's chain advances
     block by block, each after its push, and the next call of `see` first finishes the block that was interrupted. If
-    the push had succeeded all the same, that block is queued twice; queues deliver at least once anyway. A queue that
-    drops on overflow loses blocks by its own policy, so declare it with Overflow.BLOCK or Overflow.REJECT. With a
-    journal, not even the death of the process loses or repeats a block.
+    the interrupted push had succeeded after all, that block is queued twice, as with any producer that repeats a push.
+    With a journal, even the death of the process neither loses nor repeats a block.
 
-    One thread at a time may call `see`, which waits when the queue is full or the node is slow; a source on an event
-    loop calls it in a thread, so that back-pressure reaches its socket.
+    A queue that drops messages on overflow loses blocks by its own policy. Declare it with Overflow.BLOCK or
+    Overflow.REJECT.
+
+    One thread at a time may call `see`. It blocks while the queue is full or the node is slow. A source on an event
+    loop should call it in a thread, and read the next head when it returns. Then back-pressure reaches the socket.
+
+    Args:
+        broker: Receives every block, on `queue` and on `topic`.
+        fetch: Returns the JSON-RPC block with a given hash, or None if the node does not have it.
+        queue: The queue to push to.
+        topic: The topic to publish on.
+        window: How many of the newest blocks are kept, to recognise duplicates and forks.
+        max_fetch: The most missing blocks that are fetched for one head.
+        chain: Blocks to continue from, oldest first, such as the `chain` of an earlier watcher. Without any, the chain
+            begins with the first head. Ancestors of the first head let the watcher survive its replacement.
+        journal: Pushes each block in place of the broker, to the journal's queue. The watcher then continues from the
+            journal's chain, and `chain` is ignored.
+
+    Raises:
+        TypeError, ValueError: `window` or `max_fetch` is not a whole number of at least 1, or a block of `chain` is
+            not the child of the block before it.
     """
 
     def __init__(
@@ -72,23 +91,6 @@ class ChainWatcher:
         chain: Iterable[BlockMessage] = (),
         journal: Journal | None = None,
     ) -> None:
-        """Follow a chain from `chain`, or from the first head seen.
-
-        Args:
-            broker: receives every block, on `queue` and on `topic`.
-            fetch: returns the JSON-RPC block with a given hash, or None if the node does not have it.
-            queue: the queue pushed to.
-            topic: the topic published on.
-            window: how many of the newest blocks are kept to recognise duplicates and forks.
-            max_fetch: how many missing blocks one head may cause to be fetched.
-            chain: blocks to go on from, oldest first: an earlier watcher's `chain`, or ancestors of the first head, so
-                that it may turn out to be on a losing branch.
-            journal: pushes in the broker's place, to its own queue; `chain` then is the journal's.
-
-        Raises:
-            TypeError, ValueError: `window` or `max_fetch` is not a positive whole number, or `chain` is not linked by
-                parent hashes.
-        """
         self._broker = broker
         self._fetch = fetch
         self._queue = queue
@@ -102,13 +104,13 @@ class ChainWatcher:
                 raise ValueError(f"chain: block {block.number} {block.hash} is not a child of the block before it")
             self._chain[block.hash] = block
         self._stats = WatcherStats()
-        self._head: str | None = None
-        self._unfinished: BlockMessage | None = None
-        self._reorganising = False
+        self._head: str | None = None  # the hash of the head that is being followed
+        self._unfinished: BlockMessage | None = None  # the block that is being pushed and published
+        self._reorganising = False  # whether the last block was removed
 
     @property
     def chain(self) -> tuple[BlockMessage, ...]:
-        """The newest blocks of the canonical chain, oldest first, at most `window` of them."""
+        """The newest blocks of the chain, oldest first, at most `window` of them."""
         return tuple(self._chain.values())
 
     @property
@@ -117,19 +119,22 @@ class ChainWatcher:
         return replace(self._stats)
 
     def see(self, head: Mapping[str, Any]) -> None:
-        """Follow the chain to `head`, a JSON-RPC head as the node announced it.
+        """Follow the chain to a head: push and publish every block that joins or leaves the chain.
 
-        Geth's announcements leave out the transactions; such a head is completed by one fetch. After an error the
-        watcher stands where it stopped: call again with the same head to resume, or go on with the next one, which
-        fills what is missing.
+        After an error, call it again with the same head to resume. Calling it with a later head is fine too: the blocks
+        that are missing are then fetched as a gap.
+
+        Args:
+            head: A JSON-RPC head as the node announced it. If it has no `transactions`, as from Geth, the whole block
+                is fetched.
 
         Raises:
-            ValueError: the head or a fetched block is malformed; the message names the field.
-            BlockUnavailable: the node does not have a block that is needed.
-            InvalidBlock: a block's number does not follow its parent's.
-            GapTooLong: more than `max_fetch` blocks would have to be fetched.
-            ReorgTooDeep: the head forks off below the oldest of the `window` blocks kept.
-            BrokerError: whatever the push or publish raised, QueueFull for example.
+            ValueError: The head or a fetched block is malformed; the text names the field.
+            BlockUnavailable: The node does not have a block that is needed.
+            InvalidBlock: A block's number does not follow its parent's.
+            GapTooLong: More than `max_fetch` blocks would have to be fetched.
+            ReorgTooDeep: The head's branch leaves the chain below the oldest block that is kept.
+            BrokerError: A push or publish failed, with QueueFull for example.
         """
         self._finish()
         digest = block_hash(head)
@@ -147,7 +152,7 @@ class ChainWatcher:
         self._head = None
 
     def _path_to(self, head: BlockMessage) -> tuple[list[BlockMessage], list[BlockMessage]]:
-        """Return the blocks to remove, newest first, and those to add, oldest first, so that `head` is the tip."""
+        """Return the blocks to remove, newest first, and the blocks to add, oldest first, to make `head` the newest."""
         if not self._chain:
             return [], [head]
         if head.hash in self._chain:
@@ -192,7 +197,7 @@ class ChainWatcher:
         return block
 
     def _finish(self) -> None:
-        """Emit the unfinished step, each part of it unless that part is known to be done."""
+        """Push and publish the unfinished block, if there is one. A push that is known to be done is not repeated."""
         block = self._unfinished
         if block is None:
             return
@@ -207,6 +212,7 @@ class ChainWatcher:
         self._unfinished = None
 
     def _advance(self, block: BlockMessage) -> None:
+        """Add the block to the chain or remove it, and count it."""
         if block.kind == "removed":
             del self._chain[block.hash]
             self._stats.removed += 1
