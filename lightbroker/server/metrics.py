@@ -97,20 +97,20 @@ def _queues(stats: BrokerStats, queues: Mapping[str, Queue]) -> tuple[Family, ..
     events = Family(
         "lightbroker_messages_total",
         "counter",
-        "Messages by what happened to them. At a quiet instant accepted = ready + delayed + leased + dead (which are "
-        "gauges) + acked + dropped + expired + purged; retried, redriven and refused stand beside that law.",
+        "Messages by what happened to them. While no operation runs, accepted = ready + delayed + leased + dead (which "
+        "are gauges) + acked + dropped + expired + purged. Retried, redriven and refused are no part of this sum.",
     )
-    states = Family("lightbroker_queue_messages", "gauge", "Messages in a queue, by state; dead are its dead letters.")
+    states = Family("lightbroker_queue_messages", "gauge", "Messages in a queue, by state. Dead means dead letters.")
     capacity = Family(
         "lightbroker_queue_capacity_messages",
         "gauge",
-        "Messages that a queue may hold: ready, delayed and leased together. Absent if it has no bound.",
+        "Messages that a queue may hold, ready, delayed and leased together. Absent if it is unbounded.",
     )
     age = Family(
         "lightbroker_queue_oldest_message_age_seconds",
         "gauge",
-        "Seconds since the message that is delivered next was accepted, 0 if none is ready. Absent if the store cannot "
-        "tell.",
+        "Seconds since the acceptance of the message that is delivered next. 0 if none is ready. Absent if the store "
+        "does not know.",
     )
     for name, queue in stats.queues.items():
         for event in _EVENTS:
@@ -144,9 +144,9 @@ def _times(queues: Mapping[str, Queue]) -> tuple[Family, ...]:
 
 def _subscriptions(stats: BrokerStats) -> tuple[Family, ...]:
     subscribers = Family(
-        "lightbroker_subscribers", "gauge", "Buffers of subscribers to a pattern; the members of a group share one."
+        "lightbroker_subscribers", "gauge", "Buffers of subscribers to a pattern. The members of a group share one."
     )
-    buffered = Family("lightbroker_subscriber_buffered_messages", "gauge", "Copies that subscribers have yet to read.")
+    buffered = Family("lightbroker_subscriber_buffered_messages", "gauge", "Copies that subscribers have not read yet.")
     copies = Family(
         "lightbroker_subscriber_messages_total",
         "counter",

@@ -25,20 +25,18 @@ class ProcessMetric(NamedTuple):
 def process_metrics() -> Iterator[ProcessMetric]:
     """Yield the processor time, and on Linux also memory, open files and the time of the start."""
     cpu = time.process_time()
-    yield ProcessMetric(
-        "process_cpu_seconds_total", "counter", "Processor time spent, user and system, in seconds.", cpu
-    )
+    yield ProcessMetric("process_cpu_seconds_total", "counter", "Processor time, user and system, in seconds.", cpu)
     with suppress(OSError, ValueError):  # no /proc, or one in another format
         opened = len(os.listdir("/proc/self/fd")) - 1  # not counting the one that lists the folder
-        yield ProcessMetric("process_open_fds", "gauge", "Descriptors that are open.", opened)
+        yield ProcessMetric("process_open_fds", "gauge", "Open file descriptors.", opened)
     with suppress(ImportError, OSError):
         import resource  # Windows has no such module
 
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        yield ProcessMetric("process_max_fds", "gauge", "Descriptors that may be open at once.", most)
+        yield ProcessMetric("process_max_fds", "gauge", "File descriptors that may be open at once.", most)
     with suppress(OSError, ValueError):
         virtual, resident = (int(pages) * os.sysconf("SC_PAGE_SIZE") for pages in _read("/proc/self/statm").split()[:2])
-        yield ProcessMetric("process_resident_memory_bytes", "gauge", "Memory that is resident, in bytes.", resident)
+        yield ProcessMetric("process_resident_memory_bytes", "gauge", "Resident memory, in bytes.", resident)
         yield ProcessMetric("process_virtual_memory_bytes", "gauge", "Address space in use, in bytes.", virtual)
     with suppress(OSError, ValueError, StopIteration):
         stat = _read("/proc/self/stat")

@@ -53,7 +53,8 @@ class LiveChain:
         reconnect: How long to wait after each failure in a row. Its `max_attempts` has no effect.
 
     Raises:
-        ValueError: `url` is not a ws:// or wss:// address, `start` is negative, or `slot` is not above 0.
+        TypeError, ValueError: `url` is not a ws:// or wss:// address, `start` is negative, or `slot` is not a number
+            above 0.
 
     Attributes:
         connections: How many connections were made so far.
