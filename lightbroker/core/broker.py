@@ -87,11 +87,8 @@ class Broker:
         options = QueueOptions(capacity, overflow, lease, retry, ttl, dead_capacity)
         queue = self._open(name, options)
         if queue.options != options:
-            differing = ", ".join(
-                f"{field.name}={getattr(options, field.name)!r} (it has {getattr(queue.options, field.name)!r})"
-                for field in fields(options)
-                if getattr(options, field.name) != getattr(queue.options, field.name)
-            )
+            triples = ((f.name, getattr(options, f.name), getattr(queue.options, f.name)) for f in fields(options))
+            differing = ", ".join(f"{key}={new!r} (it has {old!r})" for key, new, old in triples if new != old)
             raise ValueError(f"queue {name!r} is declared already, with other options: {differing}")
         return queue
 

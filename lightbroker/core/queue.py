@@ -80,9 +80,6 @@ class Queue:
         if type(body) is not bytes or len(body) > MAX_BODY:
             body = encode(body)
         id = f"{self._prefix}{next(self._numbers)}"
-        if ttl is None and self._ttl is None and headers is None:
-            time = self._time  # calling an attribute that is no method takes a look-up more
-            return Message(id, body, time())
         return Message(id, body, self._time(), 1, check_headers(headers), self._expiry(ttl))
 
     def form_many(

@@ -49,8 +49,5 @@ def open_store(url: str, create: bool = True) -> Store:
     opener = _openers.get(urlsplit(shown).scheme)
     if opener is None:
         known = ", ".join(f"{scheme}://" for scheme in sorted(_openers))
-        raise ValueError(
-            f"store: no store for {shown!r}; use 'memory://', 'sqlite:///path.db', 'redis://host:6379/0' or pass a "
-            f"Store (registered are {known})"
-        )
+        raise ValueError(f"store: no store for {shown!r}; use a URL that begins with one of {known}, or pass a Store")
     return opener(url, create)

@@ -12,6 +12,6 @@ def failing(kind: type[Failing]) -> type[MemoryQueue]:
     def __init__(self: MemoryQueue, *arguments: Any) -> None:
         MemoryQueue.__init__(self, *arguments)
         self._failing.close()
-        self._fail_with(kind(self._steps))
+        self._failing = kind(self._steps)
 
     return type(kind.__name__.removeprefix("_"), (MemoryQueue,), {"__init__": __init__})

@@ -4,6 +4,7 @@ steps       the state of a queue, and the steps that no thread and no signal can
 expiry      what falls due, and when
 failing     retries, dead letters, redriving, expiring
 overflow    what a full queue does
+batches     many messages at once
 queue       push, pull and ack
 store       queues by name
 """

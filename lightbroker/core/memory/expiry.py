@@ -20,11 +20,11 @@ class Expiry:
     ring: a bound method, called at that time. The alarm holds it weakly, so it keeps no queue alive.
     """
 
-    __slots__ = ("_alarm", "_due", "_extended", "_following", "_mortal", "_numbers", "_steps")
+    __slots__ = ("_alarm", "_due", "_extended", "_following", "_mortal", "_steps", "numbers")
 
     def __init__(self, steps: Steps, ring: Callable[[], None]) -> None:
         self._steps = steps
-        self._numbers = count()
+        self.numbers = count()  #: keys for delayed messages; it also keeps entries apart that are due at the same time
         self._due: list[tuple[float, int]] = []
         self._mortal: list[tuple[float, int, Message]] = []
         self._extended: set[Leased] = set()
@@ -35,10 +35,6 @@ class Expiry:
     def cancel(self) -> None:
         """Let the alarm ring no more."""
         self._alarm.cancel()
-
-    def number(self) -> int:
-        """Return a new key for a delayed message."""
-        return next(self._numbers)
 
     def delay(self, due: float, key: int) -> None:
         """Note that the delayed message `key` is due at `due`."""
@@ -51,10 +47,10 @@ class Expiry:
         if message.expires == NEVER:
             return
         with self._steps.lock:
-            heapq.heappush(self._mortal, (message.expires, next(self._numbers), message))
+            heapq.heappush(self._mortal, (message.expires, next(self.numbers), message))
             if len(self._mortal) > 2 * len(self._steps.ready) + 1000:  # mostly messages that were settled in time
                 ready = self._steps.ready.copy()
-                self._mortal = [(m.expires, next(self._numbers), m) for m in ready if m.expires < NEVER]
+                self._mortal = [(m.expires, next(self.numbers), m) for m in ready if m.expires < NEVER]
                 heapq.heapify(self._mortal)
             self._alarm.set(message.expires)
 
@@ -81,8 +77,8 @@ class Expiry:
         while self._mortal and self._mortal[0][0] <= now:
             yield heapq.heappop(self._mortal)[2]
 
-    def leases_over(self, now: float) -> Iterator[tuple[Leased, Message]]:
-        """Yield the leases that have expired, with their messages; one may be settled meanwhile.
+    def leases_over(self, now: float) -> Iterator[Leased]:
+        """Yield the deliveries whose leases have expired; one may be settled meanwhile.
 
         Afterwards the next look is due when the first of the leases that are left expires. That time stays valid until
         then, because a lease that is granted later cannot expire earlier.
@@ -90,7 +86,7 @@ class Expiry:
         if self._following <= now:
             self._following = yield from self._scan(now)
 
-    def _scan(self, now: float) -> Generator[tuple[Leased, Message], None, float]:
+    def _scan(self, now: float) -> Generator[Leased, None, float]:
         """Yield expired leases and return when the next one expires.
 
         Leases end in the order in which they began, so the scan stops at the first that has time left. Extended leases
@@ -113,7 +109,7 @@ class Expiry:
                     deadline = delivery.deadline = now + lease
                     delivery.message = message
                 if deadline <= now:
-                    yield delivery, message
+                    yield delivery
                     continue
                 following = min(following, deadline)
                 if delivery not in self._extended:

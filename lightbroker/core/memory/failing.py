@@ -26,13 +26,14 @@ from lightbroker.core.waiting import rouse
 class Failing:
     """See `QueueStore` and `Inspectable` for what each public method promises."""
 
-    __slots__ = ("__weakref__", "_closed", "_expiry", "_refusing", "_rng", "_steps")
+    __slots__ = ("__weakref__", "_closed", "_expiry", "_refusing", "_rng", "_steps", "watch")
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._rng = random.Random(steps.options.retry.seed)
         self._refusing = self._closed = False
         self._expiry = Expiry(steps, self._catch_up)
+        self.watch = self._expiry.watch
 
     def refuse(self) -> None:
         """Redrive nothing from now on."""
@@ -47,7 +48,7 @@ class Failing:
 
     def nack(self, delivery: Leased, error: str, trace: str, delay: float | None) -> None:
         with self._steps.lock, self._settling(delivery):
-            self._fail(delivery, delivery.message, error, trace, delay, "nack")
+            self._fail(delivery, error, trace, delay, "nack")
 
     def release(self, delivery: Leased) -> None:
         with self._steps.lock, self._settling(delivery):
@@ -79,10 +80,9 @@ class Failing:
 
     # LEASED -> READY, DELAYED or DEAD
 
-    def _fail(
-        self, delivery: Leased, message: Message, error: str, trace: str, delay: float | None, cause: str
-    ) -> None:
+    def _fail(self, delivery: Leased, error: str, trace: str, delay: float | None, cause: str) -> None:
         """Retry a message that failed, or bury it after its last attempt."""
+        message = delivery.message
         wait = outcome.retry_wait(message.attempts, delay, self._steps.options.retry, self._rng)
         if wait is None:
             dead = self._failed(message, error, trace, message.attempts)
@@ -112,13 +112,9 @@ class Failing:
 
     def delay(self, before: Iterator[Any], message: Message, wait: float) -> None:
         """Make a message DELAYED for `wait` seconds, in one step with `before`, which takes it from where it is."""
-        due, key = self._steps.now() + wait, self._expiry.number()
+        due, key = self._steps.now() + wait, next(self._expiry.numbers)
         next(zip(before, map(self._steps.delayed.setdefault, (key,), ((due, message),))))
         self._expiry.delay(due, key)
-
-    def watch(self, message: Message) -> None:
-        """Expire a READY message when its time to live ends, if it has one."""
-        self._expiry.watch(message)
 
     # DEAD
 
@@ -142,15 +138,11 @@ class Failing:
             oldest, _ = next(zip(map(steps.dead.pop, (next(iter(steps.dead)),)), steps.dropped))
             steps.tell(at, oldest.message, "DEAD", "dropped", "dead_capacity")
 
-    def dead_letters(self) -> list[DeadLetter]:
-        with self._steps.lock:
-            return list(self._steps.dead.values())
-
-    def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
+    def oldest_dead(self, most: int | None) -> list[Excerpt]:
         with self._steps.lock:
             return list(map(Excerpt.whole, islice(self._steps.dead.values(), most)))
 
-    def newest_dead(self, most: int, shown: int) -> list[Excerpt]:
+    def newest_dead(self, most: int) -> list[Excerpt]:
         with self._steps.lock:
             return list(map(Excerpt.whole, islice(reversed(self._steps.dead.values()), most)))[::-1]
 
@@ -237,6 +229,6 @@ class Failing:
     def _end_leases(self, now: float) -> None:
         """End every lease that has expired; its message is retried like any that failed."""
         error = outcome.lease_expired(self._steps.options.lease)
-        for delivery, message in self._expiry.leases_over(now):
+        for delivery in self._expiry.leases_over(now):
             with suppress(KeyError):  # settled at this very moment
-                self._fail(delivery, message, error, "", None, "lease expired")
+                self._fail(delivery, error, "", None, "lease expired")

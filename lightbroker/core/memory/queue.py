@@ -6,7 +6,6 @@ An `Empty` from a step means that there was no permit (push) or no token (pull).
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import repeat
 from operator import index
 from queue import Empty
@@ -15,12 +14,13 @@ from typing import Any, TypeVar, overload
 from lightbroker.core import outcome
 from lightbroker.core.clock import Clock
 from lightbroker.core.errors import QueueClosed
+from lightbroker.core.memory.batches import enter_many, lease_many, settle_many
 from lightbroker.core.memory.failing import Failing
 from lightbroker.core.memory.overflow import overflow
 from lightbroker.core.memory.steps import Steps
-from lightbroker.core.message import NEVER, Delivery, Leased, Message
+from lightbroker.core.message import NEVER, DeadLetter, Delivery, Leased, Message
 from lightbroker.core.policy import Overflow, QueueOptions
-from lightbroker.core.store import Note, push_all
+from lightbroker.core.store import Excerpt, Note, QueueStats, push_all
 from lightbroker.core.waiting import attempt, rouse
 
 L = TypeVar("L", bound=Leased)
@@ -41,8 +41,6 @@ class MemoryQueue:
         *("__weakref__", "_closed", "_failing", "_lease_seconds", "_name", "_note", "_now", "_options", "_refusing"),
         *("_accepted", "_ack", "_announce", "_here", "_insert", "_lease", "_permits", "_permits_now", "_steps"),
         *("_expire_leased", "_lost", "_take_now", "_take_wait", "_unlease", "pullers", "pushers"),
-        *("dead_letters", "extend", "nack", "newest_dead", "oldest", "oldest_dead", "purge", "redrive", "reject"),
-        *("release", "stats"),
     )
 
     def __init__(self, name: str, options: QueueOptions, clock: Clock, note: Note | None = None) -> None:
@@ -56,15 +54,9 @@ class MemoryQueue:
         self._permits, self._permits_now, self._accepted = steps.permits, steps.permits_now, steps.accepted
         self._lease, self._take_now, self._take_wait = steps.lease, steps.take_now, steps.take_wait
         self._unlease, self._ack = steps.unlease, steps.ack
-        self.pullers, self.pushers, self.stats, self.oldest = steps.pullers, steps.pushers, steps.stats, steps.oldest
-        self._fail_with(Failing(steps))
-
-    def _fail_with(self, failing: Failing) -> None:
-        """Let `failing` do what is rarer than push, pull and ack: its verbs are those of the queue."""
-        self._failing, self._expire_leased, self._lost = failing, failing.expire_leased, failing.lost
-        self.nack, self.release, self.reject = failing.nack, failing.release, failing.reject
-        self.dead_letters, self.redrive, self.purge = failing.dead_letters, failing.redrive, failing.purge
-        self.extend, self.oldest_dead, self.newest_dead = failing.extend, failing.oldest_dead, failing.newest_dead
+        self.pullers, self.pushers = steps.pullers, steps.pushers
+        self._failing = Failing(steps)
+        self._expire_leased, self._lost = self._failing.expire_leased, self._failing.lost
 
     # NEW -> READY or DELAYED
 
@@ -142,22 +134,10 @@ class MemoryQueue:
         return push_all(self, messages, taken, timeout, delay, blocks=self.blocks)
 
     def _enter_many(self, messages: Sequence[Message], delay: float) -> int:
-        """Push messages from the head as long as there are permits, each by one step; return how many entered."""
+        """Push messages from the head that need no more than the one step; return how many entered."""
         if not messages or messages[0].expires < NEVER or self._refusing or delay or self._note is not None:
             return 0
-        # zip asks `bound` first, so the last round ends before it has taken a permit.
-        bound, rest = repeat(None, len(messages)), iter(messages)
-        entering = map(self._announce, self._here, map(self._insert, self._permits_now, rest), self._accepted)
-        shut_out = 0
-        try:
-            deque(zip(bound, entering), maxlen=0)
-        except Empty:
-            pass  # map asks for the permit first, so `rest` still begins with the message that needed it
-        except TypeError:
-            self._push_woken()
-            shut_out = 1  # the message that was taken from `rest` did not enter
-        rouse(self.pullers, len(messages))
-        return len(messages) - len(list(rest)) - shut_out
+        return enter_many(self._steps, messages)
 
     def _overflow(self, message: Message) -> bool | None:
         """Follow the overflow policy; return what `push` returns, or None if there is room now."""
@@ -211,25 +191,17 @@ class MemoryQueue:
     def pull_many(self, most: int, timeout: float | None, kind: type[L]) -> list[L]: ...
 
     def pull_many(self, most: int, timeout: float | None, kind: Any = Delivery) -> list[Any]:
-        leased = self._steps.leased
         deliveries = [self.pull(timeout, kind)]
-        more = min(most - 1, len(self._steps.ready))
-        batch = [kind() for _ in repeat(None, more)]
-        with suppress(Empty, IndexError):  # others were faster, or it closes; what was leased so far is in `leased`
-            # zip asks for the delivery first, so the last round ends before it has taken a message.
-            leased.update(zip(batch, self._take_now))
+        batch = [kind() for _ in repeat(None, min(most - 1, len(self._steps.ready)))]
+        lease_many(self._steps, batch)
         now = self._now()
-        deadline = now + self._lease_seconds
-        for delivery, message in zip(batch, map(leased.get, batch)):
+        for delivery, message in zip(batch, map(self._steps.leased.get, batch)):
             if message is not None and message.expires > now:
-                delivery.store, delivery.message, delivery.deadline = self, message, deadline
+                delivery.store, delivery.message, delivery.deadline = self, message, now + self._lease_seconds
                 deliveries.append(delivery)
+                self._steps.tell(now, message, "READY", "LEASED", "pull")
             elif message is not None:
                 self._expire_leased(delivery, message)
-        if self._note is not None:
-            for delivery in deliveries[1:]:
-                message = delivery.message
-                self._note(now, message.id, "READY", "LEASED", message.attempts, "pull")
         return deliveries
 
     # LEASED -> acked
@@ -245,24 +217,46 @@ class MemoryQueue:
             self._steps.tell(self._now(), delivery.message, "LEASED", "acked", "ack")
 
     def ack_many(self, deliveries: Iterable[Leased]) -> None:
-        deliveries = list(deliveries)
-        rest = iter(deliveries)
-        lost: dict[Leased, None] = {}
-        while True:
-            try:
-                deque(zip(map(self._unlease, rest), self._ack), maxlen=0)
-                break
-            except KeyError as error:  # this one was not leased; `rest` goes on behind it
-                lost[error.args[0]] = None
-        rouse(self.pushers, len(deliveries))
-        if self._note is not None:
-            for delivery in deliveries:
-                if delivery not in lost:
-                    self._steps.tell(self._now(), delivery.message, "LEASED", "acked", "ack")
-        if lost:
-            raise outcome.some_lost(len(lost), len(deliveries), self._lost(next(iter(lost))))
+        acked = list(deliveries)
+        if late := settle_many(self._steps, acked):
+            raise outcome.some_lost(len(late), len(acked), self._lost(late[0]))
+
+    # LEASED -> READY, DELAYED or DEAD; DEAD -> READY
+
+    def nack(self, delivery: Leased, error: str, trace: str, delay: float | None) -> None:
+        self._failing.nack(delivery, error, trace, delay)
+
+    def release(self, delivery: Leased) -> None:
+        self._failing.release(delivery)
+
+    def reject(self, delivery: Leased, reason: str) -> None:
+        self._failing.reject(delivery, reason)
+
+    def extend(self, delivery: Leased, seconds: float) -> None:
+        self._failing.extend(delivery, seconds)
+
+    def dead_letters(self) -> list[DeadLetter]:
+        return [excerpt.letter for excerpt in self._failing.oldest_dead(None)]
+
+    def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        return self._failing.oldest_dead(most)
+
+    def newest_dead(self, most: int, shown: int) -> list[Excerpt]:
+        return self._failing.newest_dead(most)
+
+    def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
+        return self._failing.redrive(ids, limit)
+
+    def purge(self) -> int:
+        return self._failing.purge()
 
     # Looking and closing
+
+    def stats(self) -> QueueStats:
+        return self._steps.stats()
+
+    def oldest(self) -> float | None:
+        return self._steps.oldest()
 
     def check(self) -> None:
         self.stats().check(self._name)

@@ -75,11 +75,10 @@ class LateAckIsTaken(MemoryQueue):
 
 
 class OneAttemptTooMany(Failing):
-    def _fail(
-        self, delivery: Leased, message: Message, error: str, trace: str, delay: float | None, cause: str
-    ) -> None:
+    def _fail(self, delivery: Leased, error: str, trace: str, delay: float | None, cause: str) -> None:
+        message = delivery.message
         if message.attempts != self._steps.options.retry.max_attempts:
-            return super()._fail(delivery, message, error, trace, delay, cause)
+            return super()._fail(delivery, error, trace, delay, cause)
         return self._give_back(delivery, self._failed(message, error, trace, message.attempts + 1), 0.0, cause)
 
 

@@ -42,16 +42,6 @@ PATCHES: Table = {
         ("pull swallows the close", "self._pull_woken()", "self._closed_error()"),
     ],
     "MemoryQueue.pull_many": [
-        (
-            "pull_many takes a message too many",
-            "zip(batch, self._take_now)",
-            "((one, message) for message, one in zip(self._take_now, batch))",
-        ),
-        (
-            "pull_many in two steps: take, lease",
-            "zip(batch, self._take_now)",
-            "zip(batch, [next(self._take_now) for _ in batch])",
-        ),
         ("pull_many does not look at the TTL", "message is not None and message.expires > now", "message is not None"),
         (
             "pull_many keeps what has expired",
@@ -65,6 +55,18 @@ PATCHES: Table = {
             "pull_many takes more than asked for",
             "min(most - 1, len(self._steps.ready))",
             "min(most, len(self._steps.ready))",
+        ),
+    ],
+    "lease_many": [
+        (
+            "pull_many takes a message too many",
+            "zip(batch, steps.take_now)",
+            "((one, message) for message, one in zip(steps.take_now, batch))",
+        ),
+        (
+            "pull_many in two steps: take, lease",
+            "zip(batch, steps.take_now)",
+            "zip(batch, [next(steps.take_now) for _ in batch])",
         ),
         ("pull_many fails if others are faster", "suppress(Empty, IndexError)", "suppress(IndexError)"),
     ],
@@ -112,27 +114,17 @@ PATCHES: Table = {
             "",
         ),
     ],
-    "MemoryQueue.ack_many": [
+    "settle_many": [
         (
             "ack_many ends at the first late one",
-            "lost[error.args[0]] = None",
+            "late[error.args[0]] = None",
             """
-            lost[error.args[0]] = None
+            late[error.args[0]] = None
             break
             """,
         ),
-        ("ack_many rouses one", "rouse(self.pushers, len(deliveries))", "rouse(self.pushers)"),
-        (
-            "ack_many does not say what was late",
-            """
-            if lost:
-                raise outcome.some_lost(len(lost), len(deliveries), self._lost(next(iter(lost))))
-            """,
-            """
-            if False:
-                raise outcome.some_lost(len(lost), len(deliveries), self._lost(next(iter(lost))))
-            """,
-        ),
+        ("ack_many rouses one", "rouse(steps.pushers, len(deliveries))", "rouse(steps.pushers)"),
+        ("ack_many does not say what was late", "list(late)", "[]"),
     ],
     "PERMIT": [
         ("a permit is the front", "sys.maxsize", "0"),

@@ -76,8 +76,6 @@ PATCHES: Table = {
         ),
     ],
     "MemoryQueue._enter_many": [
-        ("push_many takes a permit too many", "zip(bound, entering)", "zip(entering, bound)"),
-        ("push_many rouses one", "rouse(self.pullers, len(messages))", "rouse(self.pullers)"),
         (
             "push_many forgets the TTL",
             "not messages or messages[0].expires < NEVER or self._refusing or delay or self._note is not None",
@@ -93,8 +91,12 @@ PATCHES: Table = {
             "not messages or messages[0].expires < NEVER or self._refusing or delay or self._note is not None",
             "not messages or messages[0].expires < NEVER or delay or self._note is not None",
         ),
+    ],
+    "enter_many": [
+        ("push_many takes a permit too many", "zip(bound, entering)", "zip(entering, bound)"),
+        ("push_many rouses one", "rouse(steps.pullers, len(messages))", "rouse(steps.pullers)"),
         ("push_many counts what the close shut out", "shut_out = 1", ""),
-        ("push_many keeps the word that it is closed", "self._push_woken()", ""),
+        ("push_many keeps the word that it is closed", "steps.pool.put(None)", ""),
     ],
     "buffer:offer": [
         ("offer keeps the word that it is closed", "buffer._push_woken()", ""),

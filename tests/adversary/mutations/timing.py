@@ -28,8 +28,8 @@ PATCHES: Table = {
         ("a TTL sets no alarm", "self._alarm.set(message.expires)", ""),
         (
             "tidying forgets what is ready",
-            "[(m.expires, next(self._numbers), m) for m in ready if m.expires < NEVER]",
-            "[(m.expires, next(self._numbers), m) for m in ()]",
+            "[(m.expires, next(self.numbers), m) for m in ready if m.expires < NEVER]",
+            "[(m.expires, next(self.numbers), m) for m in ()]",
         ),
     ],
     "Expiry.rearm": [

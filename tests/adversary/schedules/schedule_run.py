@@ -22,7 +22,7 @@ PACKAGE = str(Path(lightbroker.__file__).parent)
 SEEDED = str(Path(__file__).with_name("schedule_bugs.py"))
 CORE = (
     *("broker", "clock", "message", "queue", "store", "waiting"),
-    *(f"memory.{part}" for part in ("expiry", "failing", "overflow", "queue", "steps")),
+    *(f"memory.{part}" for part in ("batches", "expiry", "failing", "overflow", "queue", "steps")),
     *(f"topic.{part}" for part in ("buffer", "subscription", "topics")),
 )
 TRACED = frozenset((*(f"{PACKAGE}/core/{module.replace('.', '/')}.py" for module in CORE), SEEDED))
