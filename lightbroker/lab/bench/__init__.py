@@ -1,11 +1,12 @@
-"""Which runs are made, the bars that they have to reach, and the tables.
+"""The bench: which runs are made, the bars that they have to reach, and the tables.
 
-plan                               which runs the bench makes, in groups that are compared with each other
-bars                               the bars, and how far each was met or missed
-report experiments                 the tables on the terminal; the questions of the measuring notebooks
-study                              one experiment of the bench: its runs, its bars and its tables
-comparison storage async_study     beside what people use instead; the stores; event loops
-against readme                     beside an earlier revision; the tables in the README
-main                               `lightbroker bench`
-campaign                           `make experiments`: all of them, to go on with after an interruption
+systems         the names of the systems that are compared, and which of them can be measured here
+study bars      what a study is; the usable values of its runs, and how well they meet a bar
+report          the tables and the progress bar on the terminal
+studies         the four comparisons of `lightbroker bench`: memory, peers, storage, event loops
+main            `lightbroker bench`: measures one of them
+experiments     the questions of the measuring notebooks, and the runs that answer them
+campaign        `make experiments`: measures all of those
+against         `python -m lightbroker.lab.bench.against REVISION`: this working copy beside an earlier revision
+readme          `python -m lightbroker.lab.bench.readme`: renews the tables in the README
 """

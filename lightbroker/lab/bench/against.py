@@ -1,8 +1,8 @@
 """This working copy beside an earlier revision of itself: `python -m lightbroker.lab.bench.against REVISION`.
 
-Each run is a fresh process that imports the package from a folder of its own; the two take turns in an order drawn
-anew for each block, and the working copy runs twice, so that the noise of the machine can be seen. What the tables call
-a ratio is the time now to the time then, paired within a block: below 1 is faster.
+Each run is a fresh process that imports the package from the folder of its revision. The two revisions take turns in an
+order drawn anew for each block. The working copy runs twice in each block: how much it differs from itself is the noise
+of the machine. A ratio is the time now to the time then, paired within a block: below 1 is faster.
 """
 
 import argparse
@@ -18,20 +18,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from rich.console import Console
-
 from lightbroker.lab.bench import report
 from lightbroker.lab.bench.bars import Select, weigh
-from lightbroker.lab.bench.plan import LIGHT
+from lightbroker.lab.bench.systems import LIGHT
 from lightbroker.lab.measure import machine
 from lightbroker.lab.measure.results import Config, Run
 from lightbroker.lab.scenarios import experiment
 
 SCHEMA = "lightbroker-against/1"
-ROOT = Path(__file__).parents[3]
-OLD_WORKER = "lightbroker.lab.worker"  #: the module that measures, up to version 1.0.0
-MOST = 1.03  #: times as slow as the earlier revision, at most
-#: All of which measure a time, or a rate whose inverse is one.
+ROOT = Path(__file__).parents[3]  #: the working copy
+OLD_WORKER = "lightbroker.lab.worker"  #: the module that measures in a revision up to version 1.0.0
+MOST = 1.03  #: the bar: at most so many times the time of the earlier revision
+#: What is measured. The value is µs a message, but for the scenarios in _RATES, where it is messages/s.
 CONFIGS = {
     "cycle": Config("cycle", LIGHT, 200_000, 20_000),
     "batch": Config("batch", LIGHT, 300_000, 30_000),
@@ -43,7 +41,11 @@ _RATES = ("closed",)
 
 @contextmanager
 def checkout(revision: str) -> Iterator[Path]:
-    """The package as it was in a revision of git, in a temporary folder; raises ValueError for one that is none."""
+    """Unpack the package as it was in a revision of git into a temporary folder, and remove it afterwards.
+
+    Raises:
+        ValueError: Git knows no such revision.
+    """
     found = subprocess.run(("git", "archive", revision, "lightbroker"), cwd=ROOT, capture_output=True)
     if found.returncode:
         raise ValueError(f"{revision}: {found.stderr.decode(errors='replace').strip()}")
@@ -54,7 +56,17 @@ def checkout(revision: str) -> Iterator[Path]:
 
 
 def measure(revision: str, configs: Sequence[Config], repetitions: int, seed: int) -> tuple[list[Run], list[Run]]:
-    """The runs of the working copy, those of its twin among them, and the runs of the revision."""
+    """Measure the working copy and the revision.
+
+    Args:
+        revision: A commit, a tag or a branch of git.
+        configs: What is measured.
+        repetitions: How many blocks; each block holds every configuration three times: now, now again, then.
+        seed: Of the order of the runs.
+
+    Returns:
+        The runs of the working copy, of which half have `twin` set, and the runs of the revision.
+    """
     rng = random.Random(seed)
     now: list[Run] = []
     then: list[Run] = []
@@ -73,7 +85,14 @@ def measure(revision: str, configs: Sequence[Config], repetitions: int, seed: in
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure and print; returns 0 if every run was sound, however slow, and 1 otherwise."""
+    """Measure the working copy beside a revision, and print the table.
+
+    Args:
+        argv: The arguments (None: those of the process).
+
+    Returns:
+        The exit code: 0 if every run delivered every message once, however slow it was, and 1 otherwise.
+    """
     parser = argparse.ArgumentParser(prog="python -m lightbroker.lab.bench.against", description=__doc__)
     parser.add_argument("revision", help="a commit, a tag or a branch of git, such as HEAD~1 or main")
     parser.add_argument("--repetitions", type=int, default=15, metavar="N", help="blocks (default: 15)")
@@ -86,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         now, then = measure(options.revision, configs, options.repetitions, options.seed)
     except ValueError as error:
         parser.error(str(error))
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = report.terminal()
     headings = ("now", f"at {options.revision}", "ratio", "with itself", f"at most {MOST:g}")
     table = report.empty_table(__doc__.partition(":")[0], "", *headings, caption=report.RANGE, left=5)
     rows = {name: list(_row(now, then, name, options.seed)) for name in options.only}
@@ -113,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _row(now: Sequence[Run], then: Sequence[Run], scenario: str, seed: int) -> Iterator[str]:
-    """Values, the ratio with its interval, that of the twin, and the verdict."""
+    """Yield the cells of a row: both values, the ratio, the ratio of the working copy to itself, and the verdict."""
     select = Select(now, seed)
     here, twin = select.blocks(scenario=scenario), select.blocks(scenario=scenario, twin=True)
     there = Select(then, seed).blocks(scenario=scenario)

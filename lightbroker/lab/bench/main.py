@@ -1,50 +1,54 @@
-"""`lightbroker bench`: interleaved experiments, LightBroker beside the queues of the standard library and others."""
+"""`lightbroker bench`: measures one of the studies, prints its tables and writes its JSON file."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn
 
-from lightbroker.lab.bench import async_study, comparison, plan, report, storage
-from lightbroker.lab.bench.bars import judge
+from lightbroker.lab.bench import report
+from lightbroker.lab.bench.studies import event_loops, memory, memory_plan, peers, storage
 from lightbroker.lab.bench.study import Study
 from lightbroker.lab.measure import machine
 from lightbroker.lab.measure.results import Bench, Config, Run
 from lightbroker.lab.scenarios import experiment
-from lightbroker.lab.scenarios.catalogue import SYSTEMS
 
-METHOD = [
-    "Every run is a process of its own; its warm-up is discarded. Before the clock starts, the collector runs and the "
-    "harness's own objects are frozen; what the system allocates is collected as ever.",
-    "A block holds every configuration; what is compared runs side by side, in an order drawn anew for each block.",
-    "Values are medians over the runs. Ratios are paired within a block; intervals are 95 % bootstrap intervals of the "
-    "median (for the bar on the tail: the range of the runs).",
-    "The closed loop yields peak throughput only. It sends different numbers of messages through different systems, at "
-    "least 100,000, so that every run lasts long enough; the configuration of the run says how many.",
-    "The open loop takes latency from the planned time t0 + i/rate and sends late messages late. Senders sleep until "
-    "the planned time and never spin, as that would hold the GIL; what they oversleep counts, for every system alike.",
-    "An open-loop run is invalid if the median send lag in the last tenth of the plan exceeds 1 % of its duration.",
-    "A percentile is given if 100 samples lie beyond it: 10,000 for p99, 100,000 for p99.9.",
-    "Each body carries its number; what was lost, duplicated or unknown is counted after the clock has stopped.",
-    "The waiting parent sleeps 1 ms at a time and records the oversleep: the noise of the machine beside each run.",
-    "A queued message costs the larger of the growth of the resident set and of tracemalloc's count, without the body.",
-]
+#: The studies beside that of the memory store: option, plan, help.
+_OTHERS = (
+    (
+        "--peers",
+        peers.study,
+        "one message at a time through everything that is installed here: queues, task queues, brokers",
+    ),
+    (
+        "--storage",
+        storage.study,
+        "the stores, one message at a time and in batches, in one process and in four, beside their peers",
+    ),
+    (
+        "--async",
+        event_loops.study,
+        "in an event loop, and between one and a thread, beside asyncio.Queue, janus and culsans",
+    ),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print the tables and write the JSON file.
 
-    Returns 0 if every run came to an end and delivered every message once, however slow it was, and 1 otherwise.
+    Args:
+        argv: The options (None: those of the process).
+
+    Returns:
+        The exit code: 0 if every run came to an end and delivered every message once, however slow it was, and 1
+        otherwise.
     """
     options, study = _parse(argv)
     repetitions = options.repetitions or study.repetitions
     order = experiment.schedule(study.chosen(options.only or study.choices), repetitions, options.seed)
-    # A pipe or a file has no width of its own, and the tables need more than the usual 80 columns.
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = report.terminal()
     before = machine.describe(study.kinds.values())
     runs = _measure(console, order)
     bench = Bench(
@@ -66,26 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if all(run.sound for run in runs) else 1
 
 
-def study(quick: bool) -> Study:
-    """The memory store beside the queues of the standard library."""
-    scale = plan.QUICK if quick else plan.FULL
-    return Study(
-        scale=scale.name,
-        repetitions=scale.repetitions,
-        groups=[group for found in plan.groups(scale).values() for group in found],
-        only="scenario",
-        method=METHOD,
-        kinds={name: SYSTEMS[name] for name in scale.systems},
-        judge=judge,
-        show=report.show,
-    )
-
-
 def _measure(console: Console, order: Sequence[tuple[int, Config]]) -> list[Run]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     runs = []
-    # No refresh by a thread: it would run beside the measurement, in the process that holds the canary.
-    with Progress(*columns, TimeRemainingColumn(), console=console, auto_refresh=False) as progress:
+    with report.progress(console, MofNCompleteColumn()) as progress:
         task = progress.add_task("", total=len(order))
         for block, config in order:
             progress.update(task, description=f"{config.scenario} {config.system}", refresh=True)
@@ -95,6 +82,7 @@ def _measure(console: Console, order: Sequence[tuple[int, Config]]) -> list[Run]
 
 
 def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Study]:
+    """Return the options and the study that they choose; exit with a message if they make no sense."""
     parser = argparse.ArgumentParser(
         prog="lightbroker bench",
         description="Measure LightBroker in memory against queue.Queue, queue.SimpleQueue and asyncio.Queue; with "
@@ -103,31 +91,10 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Study]:
         "message or delivered one twice.",
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--peers",
-        dest="study",
-        action="store_const",
-        const=comparison.study,
-        help="one message at a time through everything that is installed here: queues, task queues, brokers",
-    )
-    which.add_argument(
-        "--storage",
-        dest="study",
-        action="store_const",
-        const=storage.study,
-        help="the stores, one message at a time and in batches, in one process and in four, beside their peers",
-    )
-    which.add_argument(
-        "--async",
-        dest="study",
-        action="store_const",
-        const=async_study.study,
-        help="in an event loop, and between one and a thread, beside asyncio.Queue, janus and culsans",
-    )
+    for option, plan, help in _OTHERS:
+        which.add_argument(option, dest="study", action="store_const", const=plan, help=help)
     parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="one or two minutes: fewer, shorter runs; not the committed scale",
+        "--quick", action="store_true", help="one or two minutes: fewer, shorter runs; not the committed scale"
     )
     parser.add_argument(
         "--out", type=Path, metavar="PATH", help="write every run, the machine and the bars to this JSON file"
@@ -140,10 +107,10 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Study]:
         "--only",
         nargs="+",
         metavar="NAME",
-        help=f"measure only these scenarios: {', '.join(plan.SCENARIOS)}; with --storage process, processes, depth; "
-        "with --peers the names of peers",
+        help=f"measure only these scenarios: {', '.join(memory_plan.SCENARIOS)}; with --storage process, processes, "
+        "depth; with --peers the names of peers",
     )
-    parser.set_defaults(study=study)
+    parser.set_defaults(study=memory.study)
     options = parser.parse_args(argv)
     chosen: Study = options.study(options.quick)
     for name in options.only or ():
@@ -159,7 +126,3 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
     return number
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,8 +1,6 @@
-"""The numbers of the READMEs, from the committed results.
+"""`python -m lightbroker.lab.bench.readme`: renews the tables in the READMEs from the committed results.
 
-`python -m lightbroker.lab.bench.readme` renews them in place.
-
-Each table stands between `<!-- measured: NAME -->` and `<!-- end -->`; a test compares it with what the files say.
+Each table stands between `<!-- measured: NAME -->` and `<!-- end -->`. A test compares it with the results.
 """
 
 import json
@@ -16,29 +14,30 @@ from statistics import median
 from typing import Any
 
 from lightbroker.lab.bench.bars import Select
-from lightbroker.lab.bench.plan import LIGHT, QUEUE
 from lightbroker.lab.bench.report import number
+from lightbroker.lab.bench.studies.storage import cycles_per_second
+from lightbroker.lab.bench.systems import LIGHT, QUEUE
 from lightbroker.lab.measure.results import Bench, Results
 
-NAMES = ("README.md", "README.zh-TW.md")
+NAMES = ("README.md", "README.zh-TW.md")  #: the files that have such tables
 _PROMISED_RATE, _PROMISED_P99_US, _PROMISED_CONSUMERS = 10_000, 1_000.0, 100
 _BLOCK = re.compile(r"(<!-- measured: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def headline(data: Path) -> str:
-    """The promise, and what was measured of it."""
+    """Return the table of the three promises and of what was measured for each."""
     found = Results.read(data / "consumers.json")
     select = Select(found.runs, found.seed)
     many, peer_many = (select.values(system=system, consumers=_PROMISED_CONSUMERS) for system in (LIGHT, QUEUE))
     rate = median(many)
-    kept, peer_kept = (_kept(select, system) for system in (LIGHT, QUEUE))
+    share, peer_share = (_share_of_one(select, system) for system in (LIGHT, QUEUE))
     stick = Results.read(data / "hockey-stick.json")
     tails = {
         offered: Select(stick.runs, stick.seed).values(scenario="open", system=LIGHT, rate=offered)
         for offered in sorted({run.config.rate for run in stick.runs if run.config.rate})
     }
     p99 = tails[_PROMISED_RATE]
-    borne = list(takewhile(lambda offered: median(tails[offered]) < _PROMISED_P99_US, tails))
+    kept_at = list(takewhile(lambda offered: median(tails[offered]) < _PROMISED_P99_US, tails))
     rows = [
         (
             f"{_PROMISED_RATE:,} messages/s",
@@ -48,11 +47,11 @@ def headline(data: Path) -> str:
             "P99 under 1 ms",
             f"{_ms(median(p99))} ({_ms(min(p99))} to {_ms(max(p99))}) at {_PROMISED_RATE:,}/s from the planned time, "
             f"{len([each for each in p99 if each < _PROMISED_P99_US])} of {len(p99)} runs under 1 ms; "
-            f"the median run keeps it up to {max(borne):,.0f}/s",
+            f"the median run keeps it up to {max(kept_at):,.0f}/s",
         ),
         (
             f"{_PROMISED_CONSUMERS} consumers",
-            f"{kept} of the throughput of one consumer; `{QUEUE}` keeps {peer_kept} of its own, and passes "
+            f"{share} of the throughput of one consumer; `{QUEUE}` keeps {peer_share} of its own, and passes "
             f"{median(peer_many):,.0f}/s",
         ),
     ]
@@ -60,7 +59,12 @@ def headline(data: Path) -> str:
 
 
 def bars(file: str, data: Path) -> str:
-    """The bars of a bench, with what was measured and the verdict; file: the name of its results."""
+    """Return the table of the bars of a study, with what was measured and the verdict.
+
+    Args:
+        file: The name of the results of the study.
+        data: The folder of the results.
+    """
     found = Bench.read(data / file)
     rows = [
         (
@@ -75,27 +79,20 @@ def bars(file: str, data: Path) -> str:
 
 
 def stores(data: Path) -> str:
-    """Full cycles a second of every store and its peers."""
+    """Return the table of full cycles per second of every store and its peers."""
     found = Bench.read(data / "storage.json")
     select = Select(found.runs, found.seed)
-    # One process measures µs a message, several measure messages a second.
-    columns: list[dict[str, Any]] = [
-        {"scenario": scenario, "batch": batch} for scenario in ("process", "processes") for batch in (1, 100)
-    ]
     rows = []
     for system in found.promises:
-        cells = []
-        for column in columns:
-            values = [_rate(column["scenario"], each) for each in select.values(system=system, **column)]
-            cells.append(f"{median(values):,.0f}" if values else "–")
-        rows.append((system, *cells))
+        values = cycles_per_second(select, system)
+        rows.append((system, *(f"{median(each):,.0f}" if each else "–" for each in values)))
     rows.sort(key=lambda row: -int(row[1].replace(",", "").replace("–", "0")))
     headings = ("cycles a second", "one at a time", "batches of 100", "four processes", "four, batches")
     return _table(headings, rows) + _source(found.machine, "storage.json")
 
 
 def watching(data: Path) -> str:
-    """What `python -m lightbroker.lab.scenarios.scrape` found."""
+    """Return the table of what watching costs: the findings of `python -m lightbroker.lab.scenarios.scrape`."""
     found = json.loads((data / "metrics.json").read_text(encoding="utf-8"))
     rows = [
         (each["claim"], f"{number(each['median'])} ({number(each['low'])}–{number(each['high'])})", each["unit"])
@@ -116,7 +113,15 @@ BLOCKS: Mapping[str, Callable[[Path], str]] = {
 
 
 def renewed(text: str, data: Path) -> str:
-    """The text with each table as the files in the folder `data` say; raises ValueError for a name of no table."""
+    """Return a text in which each table is the one that the results give.
+
+    Args:
+        text: With `<!-- measured: NAME -->` and `<!-- end -->` around each table.
+        data: The folder of the results.
+
+    Raises:
+        ValueError: The text names a table that does not exist.
+    """
 
     def fill(match: re.Match[str]) -> str:
         if match["name"] not in BLOCKS:
@@ -126,14 +131,10 @@ def renewed(text: str, data: Path) -> str:
     return _BLOCK.sub(fill, text)
 
 
-def _kept(select: Select, system: str) -> str:
-    """What 100 consumers pass of what one does, paired within each block, with its interval."""
+def _share_of_one(select: Select, system: str) -> str:
+    """Return the throughput of 100 consumers as a share of that of one, paired within each block, with its interval."""
     found = select.ratio({"consumers": _PROMISED_CONSUMERS}, {"consumers": 1}, system=system)
     return "–" if found is None else f"{found.median:.2f} ({found.low:.2f} to {found.high:.2f})"
-
-
-def _rate(scenario: str, value: float) -> float:
-    return 1e6 / value if scenario == "process" else value
 
 
 def _ms(microseconds: float) -> str:
@@ -152,7 +153,7 @@ def _source(machine: Mapping[str, Any], *files: str) -> str:
 
 
 def main() -> int:
-    """Renew the READMEs of the current folder."""
+    """Renew the tables of the READMEs in the current folder."""
     for readme in map(Path, NAMES):
         readme.write_text(renewed(readme.read_text(encoding="utf-8"), Path("figures/data")), encoding="utf-8")
     return 0

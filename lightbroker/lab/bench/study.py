@@ -1,22 +1,28 @@
-"""A study: one experiment of the bench with its runs, its bars and its tables."""
+"""A study: one comparison of `lightbroker bench`, with its runs, its bars and its tables."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
 
 from lightbroker.lab.measure.results import Bar, Bench, Config, Run
 from lightbroker.lab.peers.base import Peer
-from lightbroker.lab.peers.catalogue import Unavailable, load
 
 
 @dataclass(frozen=True)
 class Study:
-    """What the bench measures and how it reports.
+    """What `lightbroker bench` measures for one comparison, and how it reports the results.
 
-    groups: what is compared runs side by side; only: the field of `Config` whose values `--only` takes; method: how it
-    is measured, in words; kinds: the systems by name, with their promises; skipped: those that are missing, with the
-    reason; judge: the bars, given the runs and a seed.
+    Attributes:
+        scale: `full`, which is what is committed, or `quick`.
+        repetitions: How many blocks; each block holds every configuration once.
+        groups: Configurations that are compared with each other form a group, and a group runs side by side.
+        only: The field of `Config` whose values the option `--only` takes.
+        method: How it is measured, a paragraph each.
+        kinds: The systems by name; their classes hold what they promise.
+        judge: Returns the bars, given the runs and the seed of the bootstrap.
+        show: Prints the tables.
+        skipped: The systems that are missing on this machine, with the reason.
     """
 
     scale: str
@@ -31,21 +37,10 @@ class Study:
 
     @property
     def choices(self) -> list[object]:
-        """What `--only` may name."""
+        """The names that `--only` accepts."""
         return list(dict.fromkeys(getattr(config, self.only) for group in self.groups for config in group))
 
     def chosen(self, only: Sequence[object]) -> list[list[Config]]:
-        """The groups reduced to what `--only` names."""
+        """Return the groups, reduced to the configurations that `--only` names."""
         found = [[config for config in group if getattr(config, self.only) in only] for group in self.groups]
         return [group for group in found if group]
-
-
-def available(names: Iterable[str]) -> tuple[dict[str, type[Peer]], dict[str, str]]:
-    """Those of the peers that can be measured here, and why the others cannot."""
-    kinds, skipped = {}, {}
-    for name in names:
-        try:
-            kinds[name] = load(name)
-        except Unavailable as error:
-            skipped[name] = str(error)
-    return kinds, skipped

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from lightbroker.lab.bench.bars import Select
 from lightbroker.lab.bench.experiments import CONSUMERS, HANDLER_S, PAUSE_S, RATES, SWITCH_INTERVALS_S
-from lightbroker.lab.bench.plan import LIGHT, QUEUE, TAIL_RATE
+from lightbroker.lab.bench.studies.memory_plan import TAIL_RATE
+from lightbroker.lab.bench.systems import LIGHT, QUEUE
 from lightbroker.lab.figures.plots.drawing import Drawing
 from lightbroker.lab.figures.plots.frame import BLUE, GREY, RED, SHORT, caption, duration, frame, short, styled
 from lightbroker.lab.figures.plots.latency import Ladder, Load, heat_map, hockey_stick, percentiles

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from lightbroker.lab.bench.bars import Select
-from lightbroker.lab.bench.plan import LIGHT
-from lightbroker.lab.bench.report import words
+from lightbroker.lab.bench.report import promise_words
+from lightbroker.lab.bench.systems import LIGHT
 from lightbroker.lab.figures.plots.drawing import Drawing
 from lightbroker.lab.figures.plots.frame import BLUE, GREY, SHORT, caption, frame, styled
 from lightbroker.lab.measure.results import Bench
@@ -54,7 +54,7 @@ def peers(found: Bench) -> Figure:
         for kind, text in GROUPS.items()
     }
     fastest = everyone[0]
-    kept = words(fastest.promises, leave_out=("across_threads",)).replace("-", "nothing")
+    kept = promise_words(fastest.promises, leave_out=("across_threads",)).replace("-", "nothing")
     title = f"{fastest.name} passes a message in {_figure(fastest.cost.median)} µs and promises {kept}"
     leased = next((peer for peer in everyone if peer.promises["lease"]), None)
     if leased is not None and leased is not fastest:

@@ -8,8 +8,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from lightbroker.lab.bench.bars import Select
-from lightbroker.lab.bench.plan import LIGHT, QUEUE
-from lightbroker.lab.bench.storage import FULL, LITE, PERSIST, REDIS, SQLITE, STREAM
+from lightbroker.lab.bench.systems import (
+    LIGHT,
+    LIGHT_REDIS,
+    LIGHT_SQLITE,
+    LIGHT_SQLITE_FULL,
+    LITEQUEUE,
+    PERSIST_QUEUE,
+    QUEUE,
+    REDIS_STREAM,
+)
 from lightbroker.lab.figures.plots.drawing import Drawing
 from lightbroker.lab.figures.plots.frame import BLUE, FAINT, GREY, SHORT, caption, frame, short, styled
 from lightbroker.lab.measure.results import Bench
@@ -19,9 +27,9 @@ from lightbroker.lab.scenarios.catalogue import BATCH
 #: From the least to the most that an answered push survives, and the systems that survive no more than that.
 SURVIVES = {
     "Nothing: the messages end with their process": (LIGHT, QUEUE),
-    "The death of the program, but not of Redis": (REDIS, STREAM),
-    "The death of any process; a power cut may take the last commits": (SQLITE, LITE),
-    "A power cut": (FULL, PERSIST, "huey SQLite"),
+    "The death of the program, but not of Redis": (LIGHT_REDIS, REDIS_STREAM),
+    "The death of any process; a power cut may take the last commits": (LIGHT_SQLITE, LITEQUEUE),
+    "A power cut": (LIGHT_SQLITE_FULL, PERSIST_QUEUE, "huey SQLite"),
     "The loss of the machine": (),
 }
 
@@ -38,10 +46,13 @@ def durability(found: Bench) -> Figure:
     """Messages/s, one at a time and in batches, over what they survive."""
     select = Select(found.runs, found.seed)
     alone, together = (
-        select.ratio({"system": FULL}, {"system": SQLITE}, scenario="process", batch=batch) for batch in (1, BATCH)
+        select.ratio({"system": LIGHT_SQLITE_FULL}, {"system": LIGHT_SQLITE}, scenario="process", batch=batch)
+        for batch in (1, BATCH)
     )
     if alone is None or together is None:
-        raise ValueError(f"{SQLITE} and {FULL} must have been measured, one at a time and in batches")
+        raise ValueError(
+            f"{LIGHT_SQLITE} and {LIGHT_SQLITE_FULL} must have been measured, one at a time and in batches"
+        )
     title = (
         f"Surviving a power cut divides the throughput of SQLite by {alone.median:.2g} if every step is committed "
         f"alone, and by {together.median:.2g} in batches of {BATCH}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightbroker.lab.bench import against
-from lightbroker.lab.bench.plan import LIGHT
+from lightbroker.lab.bench.systems import LIGHT
 from lightbroker.lab.measure.audit import Audit
 from lightbroker.lab.measure.results import Config, Measurement, Run
 

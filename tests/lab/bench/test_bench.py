@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lightbroker.lab.bench import plan, report
-from lightbroker.lab.bench.bars import judge
 from lightbroker.lab.bench.main import main
+from lightbroker.lab.bench.studies import memory_plan as plan
+from lightbroker.lab.bench.studies.memory import judge, show
+from lightbroker.lab.bench.systems import LIGHT, QUEUE
 from lightbroker.lab.measure import machine
 from lightbroker.lab.measure.audit import Audit
 from lightbroker.lab.measure.results import Bar, Bench, Config, Measurement, Run
@@ -19,8 +20,8 @@ from lightbroker.lab.scenarios import experiment
 from lightbroker.lab.scenarios.catalogue import measure
 
 CLEAN = Audit(sent=1, received=1, acked=1, lost=0, duplicated=0, unknown=0)
-CYCLE = Config("cycle", plan.LIGHT, 1_000, 100)
-TAIL = Config("open", plan.LIGHT, 1_000, 100, None, 1, 100, plan.TAIL_RATE)
+CYCLE = Config("cycle", LIGHT, 1_000, 100)
+TAIL = Config("open", LIGHT, 1_000, 100, None, 1, 100, plan.TAIL_RATE)
 
 
 def a_run(config: Config, value: float, block: int = 0, audit: Audit = CLEAN, invalid: str | None = None) -> Run:
@@ -46,12 +47,12 @@ def test_the_full_plan_holds_what_was_promised() -> None:
     assert plan.FULL.repetitions >= 5
     shapes = {(c.system, c.producers, c.consumers, c.capacity) for group in groups["closed"] for c in group}
     for shape in ((1, 1), (4, 4), (1, 100), (10, 100)):
-        for system in (plan.LIGHT, plan.QUEUE, "asyncio.Queue"):
+        for system in (LIGHT, QUEUE, "asyncio.Queue"):
             assert {(system, *shape, None), (system, *shape, plan.BOUND)} <= shapes
         assert ("queue.SimpleQueue", *shape, None) in shapes
     loads = {(c.rate, c.producers, c.consumers) for group in groups["open"] for c in group}
     assert loads == {(rate, p, 100) for rate in (1_000, 10_000, 50_000, 100_000) for p in (1, 10)}
-    tail = [c for group in groups["open"] for c in group if c.rate == plan.TAIL_RATE and c.system == plan.LIGHT]
+    tail = [c for group in groups["open"] for c in group if c.rate == plan.TAIL_RATE and c.system == LIGHT]
     assert Counter(c.producers for c in tail if not c.twin) == {1: 2, 10: 2}, "ten runs in five blocks"
 
 
@@ -75,9 +76,9 @@ def test_the_order_is_seeded_random_and_each_block_is_complete() -> None:
         replace(CYCLE, scenario="batch"),
         Config("closed", "queue.Queue", 2_000, 100, 10, 2, 3),
         Config("closed", "asyncio.Queue", 2_000, 100, None, 2, 3),
-        Config("open", plan.LIGHT, 300, 100, None, 2, 3, 2_000),
-        Config("memory", plan.LIGHT, 2_000, 100),
-        Config("publish", plan.LIGHT, 500, 500),
+        Config("open", LIGHT, 300, 100, None, 2, 3, 2_000),
+        Config("memory", LIGHT, 2_000, 100),
+        Config("publish", LIGHT, 500, 500),
         Config("publish", "queue.Queue", 500, 500),
     ],
     ids=lambda config: f"{config.scenario}-{config.system}",
@@ -113,7 +114,7 @@ def test_an_open_loop_needs_a_rate() -> None:
 
 
 def test_a_ratio_is_paired_and_its_bar_says_by_how_much_it_was_missed() -> None:
-    peer = replace(CYCLE, system=plan.QUEUE)
+    peer = replace(CYCLE, system=QUEUE)
     runs = [a_run(CYCLE, 1.2 * 2**block, block) for block in range(5)]
     runs += [a_run(peer, 2**block, block) for block in range(5)]
     met = bar(judge(runs, 1), "push + pull + ack")
@@ -148,7 +149,7 @@ def test_an_invalid_run_counts_as_one_that_missed_the_tail() -> None:
 
 
 def test_a_million_lost_in_part_is_missed() -> None:
-    memory = Config("memory", plan.LIGHT, 1_000_000, 10_000)
+    memory = Config("memory", LIGHT, 1_000_000, 10_000)
     whole = Audit(1_000_000, 1_000_000, 1_000_000, 0, 0, 0)
     assert bar(judge([a_run(memory, 300.0, audit=whole)], 1), "queued and drained").met is True
     torn = replace(whole, received=999_999, lost=1)
@@ -189,8 +190,8 @@ def test_the_machine_is_described_without_naming_its_owner() -> None:
 def test_a_fault_is_printed_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
     lossy = a_run(CYCLE, 1.0, audit=replace(CLEAN, received=0, lost=1))
     crashed = Run(0, TAIL, None, "KeyError: nobody", {"max_us": None})
-    bench = Bench("quick", 1, 1, [], {}, {plan.LIGHT: {"bounded": True, "note": ""}}, [lossy, crashed], judge([], 1))
-    report.show(Console(width=120), bench)
+    bench = Bench("quick", 1, 1, [], {}, {LIGHT: {"bounded": True, "note": ""}}, [lossy, crashed], judge([], 1))
+    show(Console(width=120), bench)
     text = capsys.readouterr().out
     assert "UNSOUND cycle" in text
     assert "lost=1" in text

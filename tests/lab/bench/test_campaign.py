@@ -9,7 +9,7 @@ import pytest
 
 from lightbroker.lab.bench import campaign
 from lightbroker.lab.bench.experiments import CONSUMERS, RATES, Experiment, experiments
-from lightbroker.lab.bench.plan import LIGHT, QUEUE
+from lightbroker.lab.bench.systems import LIGHT, QUEUE
 from lightbroker.lab.measure.audit import Audit
 from lightbroker.lab.measure.curves import heat, ladder
 from lightbroker.lab.measure.results import Config, Measurement, Results, Run
@@ -18,7 +18,7 @@ from lightbroker.lab.scenarios import experiment
 from lightbroker.lab.scenarios.catalogue import measure
 
 A, B = Config("cycle", LIGHT, 100, 10), Config("cycle", QUEUE, 100, 10)
-PLAN = Experiment("test", "Does it resume?", 3, ((A, B),))
+PLAN = Experiment("test", "Does it resume?", 3, (A, B))
 
 
 def faked(block: int, config: Config) -> Run:
@@ -30,13 +30,13 @@ def test_the_full_plan_stays_under_45_minutes_and_answers_every_question() -> No
     full = {each.name: each for each in experiments()}
     assert sum(each.seconds for each in full.values()) < 45 * 60
     assert all(each.repetitions >= 5 for each in full.values())
-    consumers = [config for group in full["consumers"].groups for config in group]
-    assert {(c.system, c.consumers) for c in consumers} == {(s, n) for s in (LIGHT, QUEUE) for n in CONSUMERS}
+    assert {(c.system, c.consumers) for c in full["consumers"].configs} == {
+        (s, n) for s in (LIGHT, QUEUE) for n in CONSUMERS
+    }
     assert CONSUMERS[-1] == 100
-    stick = [config for group in full["hockey-stick"].groups for config in group]
-    assert {c.rate for c in stick if c.scenario == "open"} == set(RATES)
+    assert {c.rate for c in full["hockey-stick"].configs if c.scenario == "open"} == set(RATES)
     for each in full.values():
-        for config in (config for group in each.groups for config in group):
+        for config in each.configs:
             if config.rate is not None:
                 assert config.messages - config.warmup >= samples_needed(99), "p99 has its samples"
 
@@ -62,7 +62,7 @@ def test_an_interrupted_campaign_goes_on_where_it_stopped(tmp_path: Path, monkey
     done = list(made)
     made[:] = []
     found = campaign.measure(PLAN, seed=1, folder=tmp_path)
-    assert done + made == experiment.schedule(PLAN.groups, 3, 1)
+    assert done + made == experiment.schedule([PLAN.configs], 3, 1)
     assert [(each.block, each.config) for each in found.runs] == done + made
     assert found == replace(campaign.measure(PLAN, seed=1, folder=tmp_path), machine=found.machine)
 

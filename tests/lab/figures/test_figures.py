@@ -45,8 +45,7 @@ def measured(config: Config, block: int) -> Measurement:
 
 
 def results(planned: Experiment) -> Results:
-    configs = [config for group in planned.groups for config in group]
-    runs = [Run(block, config, measured(config, block), None, {}) for block in range(2) for config in configs]
+    runs = [Run(block, config, measured(config, block), None, {}) for block in range(2) for config in planned.configs]
     return Results(planned.name, planned.question, "full", 1, 2, [], describe(), runs)
 
 

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from lightbroker.lab.bench.storage import FULL, SQLITE
+from lightbroker.lab.bench.systems import LIGHT_SQLITE, LIGHT_SQLITE_FULL
 from lightbroker.lab.figures.storage import DRAWINGS, SURVIVES, durability
 from lightbroker.lab.measure.audit import Audit
 from lightbroker.lab.measure.machine import describe
@@ -24,12 +24,24 @@ def found(costs: dict[tuple[str, int], float]) -> Bench:
 
 def test_the_title_holds_the_ratios_and_the_axis_the_systems_that_were_measured() -> None:
     figure = durability(
-        found({(SQLITE, 1): 100.0, (SQLITE, 100): 20.0, (FULL, 1): 750.0, (FULL, 100): 30.0, ("litequeue", 1): 90.0})
+        found(
+            {
+                (LIGHT_SQLITE, 1): 100.0,
+                (LIGHT_SQLITE, 100): 20.0,
+                (LIGHT_SQLITE_FULL, 1): 750.0,
+                (LIGHT_SQLITE_FULL, 100): 30.0,
+                ("litequeue", 1): 90.0,
+            }
+        )
     )
     assert "by 7.5 if every step is committed alone, and by 1.5 in batches of 100" in (
         figure.get_suptitle().replace("\n", " ")
     )
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [SQLITE, "litequeue", FULL]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
+        LIGHT_SQLITE,
+        "litequeue",
+        LIGHT_SQLITE_FULL,
+    ]
     texts = {text.get_text() for text in figure.axes[0].texts}
     assert texts >= {*SURVIVES, "10k", "50k", "1.33k"}
     plt.close(figure)
@@ -37,7 +49,7 @@ def test_the_title_holds_the_ratios_and_the_axis_the_systems_that_were_measured(
 
 def test_it_needs_both_settings_of_sqlite() -> None:
     with pytest.raises(ValueError, match="LightBroker SQLite FULL must have been measured"):
-        durability(found({(SQLITE, 1): 100.0, (SQLITE, 100): 20.0}))
+        durability(found({(LIGHT_SQLITE, 1): 100.0, (LIGHT_SQLITE, 100): 20.0}))
 
 
 def test_every_system_stands_in_one_group() -> None:

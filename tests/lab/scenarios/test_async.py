@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lightbroker.lab.bench import async_study
 from lightbroker.lab.bench.main import main
-from lightbroker.lab.bench.plan import LIGHT
+from lightbroker.lab.bench.studies import event_loops
+from lightbroker.lab.bench.systems import LIGHT
 from lightbroker.lab.measure.audit import Audit
 from lightbroker.lab.measure.results import Bar, Bench, Config, Measurement, Run
 from lightbroker.lab.peers.loops import LOOPS
@@ -39,10 +39,10 @@ def test_what_crosses_threads_is_measured_between_a_thread_and_a_loop_and_has_a_
     for name in LOOPS:
         chosen(name)
     shapes = {
-        (c.scenario, c.system, c.capacity) for group in async_study.study(False).groups for c in group if not c.twin
+        (c.scenario, c.system, c.capacity) for group in event_loops.study(False).groups for c in group if not c.twin
     }
     cycles = {("async_cycle", name, None) for name in LOOPS}
-    crossings = {(scenario, name, async_study.BOUND) for scenario in CROSSINGS for name in (LIGHT, "janus", "culsans")}
+    crossings = {(scenario, name, event_loops.BOUND) for scenario in CROSSINGS for name in (LIGHT, "janus", "culsans")}
     assert shapes == cycles | crossings
 
 
@@ -52,7 +52,7 @@ def judged(scenario: str, peer: str, light: float, other: float) -> Bar:
         for name, value in ((LIGHT, light), (peer, other))
         for block in range(3)
     ]
-    [only] = [bar for bar in async_study.judge(runs, 1) if bar.claim == f"{scenario} / {peer}"]
+    [only] = [bar for bar in event_loops.judge(runs, 1) if bar.claim == f"{scenario} / {peer}"]
     return only
 
 
@@ -69,13 +69,13 @@ def test_between_a_thread_and_a_loop_it_is_at_least_as_fast(scenario: str, peer:
 
 
 def test_no_runs_no_verdicts() -> None:
-    assert {bar.verdict for bar in async_study.judge([], 1)} == {"not measured"}
+    assert {bar.verdict for bar in event_loops.judge([], 1)} == {"not measured"}
 
 
 def test_the_command_measures_prints_and_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(async_study, "_MESSAGES", dict.fromkeys(async_study._MESSAGES, 800))
+    monkeypatch.setattr(event_loops, "_MESSAGES", dict.fromkeys(event_loops._MESSAGES, 800))
     path = tmp_path / "async.json"
     assert main(["--async", "--quick", "--repetitions", "1", "--only", "async_cycle", "--out", str(path)]) == 0
     text = capsys.readouterr().out

@@ -1,27 +1,36 @@
-"""Which runs the bench makes, in groups that are compared with each other."""
+"""Which runs compare the memory store with the queues of the standard library, in groups that run side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from lightbroker.lab.bench.systems import LIGHT, QUEUE
 from lightbroker.lab.measure.results import Config
 from lightbroker.lab.scenarios.catalogue import BURST, FAN_OUTS, SYSTEMS
 
-LIGHT = "LightBroker"
-QUEUE = "queue.Queue"
-BOUND = 1_000
+BOUND = 1_000  #: messages, the capacity of a bounded queue
 SCENARIOS = ("cycle", "batch", "closed", "open", "memory", "publish")
-TAIL_RATE = 10_000  #: messages/s, the load of the bar that asks for ten runs
+TAIL_RATE = 10_000  #: messages/s, the load of the bar on the p99, which asks for ten runs
 _OPEN_CONSUMERS = 100
 _OPEN_WARMUP_S = 0.25
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of everything, in messages.
+    """How much of everything is measured.
 
-    closed_messages: by system, since a run has to last long enough; open_loads: rate in messages/s, producers, and
-    messages beyond the warm-up; tail_runs: of LightBroker in each block at TAIL_RATE; twins: the scenarios that have
-    an A/A pair.
+    Attributes:
+        name: `full` or `quick`.
+        repetitions: How many blocks; each block holds every configuration.
+        systems: The names of the systems that are compared.
+        cycle_messages: Messages of a run of `cycle` and `batch`.
+        closed_messages: Messages of a closed loop, by system: fast systems need more of them for a run of a second.
+        closed_shapes: Numbers of producers and consumers of the closed loops, in groups that run side by side.
+        closed_bounds: Capacities of the queue in the closed loops, in messages; None is unbounded.
+        open_loads: The open loops: messages/s, producers, and messages beyond the warm-up.
+        tail_runs: How often LightBroker runs in each block at `TAIL_RATE`.
+        queued_messages: Messages that are queued at once, to measure the memory that they take.
+        published_messages: Messages that are published to a hundred subscribers.
+        twins: The scenarios that have an A/A pair.
     """
 
     name: str
@@ -44,7 +53,7 @@ FULL = Scale(
     systems=tuple(SYSTEMS),
     cycle_messages=300_000,
     closed_messages={LIGHT: 300_000, QUEUE: 100_000, "queue.SimpleQueue": 500_000, "asyncio.Queue": 200_000},
-    # One consumer and a hundred stand in one group, because their ratio is a bar.
+    # The ratio of a hundred consumers to one is a bar, so the two run side by side.
     closed_shapes=(((1, 1), (1, 100)), ((4, 4),), ((10, 1), (10, 100))),
     closed_bounds=(None, BOUND),
     open_loads=tuple(
@@ -74,7 +83,7 @@ QUICK = Scale(
 
 
 def groups(scale: Scale) -> dict[str, list[list[Config]]]:
-    """The groups of each scenario, by its name."""
+    """Return the groups of configurations, by the name of their scenario."""
     fan_outs = [name for name in scale.systems if name in FAN_OUTS]
     return {
         "cycle": [_cycle(scale, "cycle")],
@@ -87,12 +96,14 @@ def groups(scale: Scale) -> dict[str, list[list[Config]]]:
 
 
 def _cycle(scale: Scale, scenario: str) -> list[Config]:
+    """Return a run of each system on one thread, one message or one batch at a time."""
     messages = scale.cycle_messages
     group = [Config(scenario, name, messages, messages // 10) for name in scale.systems]
     return group + [replace(config, twin=True) for config in group[:1] if scenario in scale.twins]
 
 
 def _closed(scale: Scale, bound: int | None, shapes: Sequence[tuple[int, int]]) -> list[Config]:
+    """Return a closed loop of each system for each shape; ten producers with one consumer are LightBroker's alone."""
     group = []
     for name in scale.systems:
         if bound is not None and not SYSTEMS[name].promises.bounded:
@@ -106,6 +117,7 @@ def _closed(scale: Scale, bound: int | None, shapes: Sequence[tuple[int, int]]) 
 
 
 def _open(scale: Scale, rate: int, producers: int, samples: int) -> list[Config]:
+    """Return an open loop of each system at one rate, LightBroker more often at the rate of the bar."""
     warmup = int(rate * _OPEN_WARMUP_S)
     messages = warmup + samples
     group = [Config("open", name, messages, warmup, None, producers, _OPEN_CONSUMERS, rate) for name in scale.systems]

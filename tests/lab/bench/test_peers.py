@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lightbroker.lab.bench import comparison
 from lightbroker.lab.bench.main import main
-from lightbroker.lab.bench.study import available
+from lightbroker.lab.bench.studies import peers
+from lightbroker.lab.bench.systems import available
 from lightbroker.lab.measure import machine
 from lightbroker.lab.measure.audit import Audit
 from lightbroker.lab.measure.results import Bench, Config, Measurement, Run
@@ -19,13 +19,13 @@ CLEAN = Audit(sent=1, received=1, acked=1, lost=0, duplicated=0, unknown=0)
 
 
 def test_every_peer_that_is_here_is_measured_in_one_group_with_a_twin_of_lightbroker() -> None:
-    study = comparison.study(quick=False)
+    study = peers.study(quick=False)
     [group] = study.groups
     assert [config.system for config in group if not config.twin] == list(study.kinds)
     assert [config.system for config in group if config.twin] == ["LightBroker"]
     assert set(study.kinds) | set(study.skipped) == set(NAMES)
     assert study.repetitions >= 5
-    assert comparison.study(quick=True).repetitions < study.repetitions
+    assert peers.study(quick=True).repetitions < study.repetitions
 
 
 def test_a_peer_that_is_missing_is_skipped_with_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_skipped_peer_is_printed_and_refused_by_name(
         main(["--peers", "--only", "Redis list"])
     assert "--only: Redis list: redis-server is not on the PATH" in capsys.readouterr().err
     bench = Bench("quick", 1, 1, [], {}, {}, [], [], {"Redis list": "redis-server is not on the PATH"})
-    comparison.show(Console(width=120), bench)
+    peers.show(Console(width=120), bench)
     assert "SKIPPED Redis list: redis-server is not on the PATH" in capsys.readouterr().out
 
 
@@ -65,7 +65,7 @@ def test_peers_are_grouped_by_what_becomes_of_a_message_and_stand_in_the_order_o
         for name, value in cost.items()
     ]
     kept = {name: vars(promise) for name, promise in promises.items()}
-    comparison.show(Console(width=120), Bench("full", 1, 1, [], {}, kept, runs, []))
+    peers.show(Console(width=120), Bench("full", 1, 1, [], {}, kept, runs, []))
     text = capsys.readouterr().out
     order = ["A lease", "LightBroker ", "slow", "An ack, no lease", "careful", "Neither", "forgetful", "durable"]
     places = [text.index(word) for word in order]
@@ -92,7 +92,7 @@ def test_the_command_measures_peers_and_writes_what_they_promise(
     names = ["litequeue", "Redis list"]
     for name in names:
         chosen(name)
-        monkeypatch.setitem(comparison._MESSAGES, name, 500)
+        monkeypatch.setitem(peers._MESSAGES, name, 500)
     path = tmp_path / "peers.json"
     assert main(["--peers", "--quick", "--repetitions", "1", "--out", str(path), "--only", *names]) == 0
     text = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""`lightbroker bench --async`: a queue in an event loop, and between one and a thread, beside its peers."""
+"""`lightbroker bench --async`: queues in an event loop, and between an event loop and a thread."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,8 +7,8 @@ from rich.console import Console
 
 from lightbroker.lab.bench import report
 from lightbroker.lab.bench.bars import Select, weigh
-from lightbroker.lab.bench.plan import LIGHT
-from lightbroker.lab.bench.study import Study, available
+from lightbroker.lab.bench.study import Study
+from lightbroker.lab.bench.systems import LIGHT, available
 from lightbroker.lab.measure.results import Bar, Bench, Config, Run
 from lightbroker.lab.peers.catalogue import NAMES
 from lightbroker.lab.peers.loops import LOOPS
@@ -22,7 +22,7 @@ METHOD = [
     "Values are medians over the runs; ratios are paired within a block; intervals are 95 % bootstrap intervals.",
     "Each body carries its number; what was lost, duplicated or unknown is counted after the clock has stopped.",
 ]
-BOUND = 1_000
+BOUND = 1_000  #: messages, the capacity of a queue between a thread and a loop
 _TITLES = {
     "async_cycle": "Push, pull and ack in one event loop, a message at hand: µs a message",
     "thread_to_loop": "From a thread into an event loop: thousand messages/s",
@@ -32,7 +32,7 @@ _MESSAGES = {"async_cycle": 300_000, "thread_to_loop": 100_000, "loop_to_thread"
 
 
 def study(quick: bool) -> Study:
-    """The systems that an event loop can use, as far as they are installed here."""
+    """Plan the runs of the systems that an event loop can use, as far as they are installed here."""
     kinds, skipped = available(name for name in NAMES if name in LOOPS)
     groups = []
     for scenario, messages in _MESSAGES.items():
@@ -58,7 +58,12 @@ def study(quick: bool) -> Study:
 
 
 def judge(runs: Sequence[Run], seed: int) -> list[Bar]:
-    """The bars; those whose runs were not made say so."""
+    """Return the bars; a bar whose runs were not made says so.
+
+    Args:
+        runs: The runs of this study.
+        seed: Of the bootstrap that makes the intervals.
+    """
     select = Select(runs, seed)
 
     def against(peer: str, scenario: str, limit: float, *, least: bool) -> Bar:
@@ -76,9 +81,9 @@ def judge(runs: Sequence[Run], seed: int) -> list[Bar]:
 
 
 def show(console: Console, bench: Bench) -> None:
-    """What each promises, a table for each scenario, and the bars."""
+    """Print what each system promises, a table for each scenario, and the bars."""
     select = Select(bench.runs, bench.seed)
-    console.print(report.promises(bench))
+    console.print(report.promises_table(bench))
     for scenario, title in _TITLES.items():
         table = report.empty_table(title, "", "", caption=report.RANGE)
         for name in bench.promises:
@@ -87,4 +92,4 @@ def show(console: Console, bench: Bench) -> None:
                 table.add_row(name, report.spread([v if scenario == "async_cycle" else v / 1e3 for v in values]))
         if table.row_count:
             console.print(table)
-    report.close(console, bench)
+    report.print_end(console, bench)
