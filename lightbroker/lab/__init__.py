@@ -1,13 +1,13 @@
-"""The laboratory: honest measurement of LightBroker and of its peers, and what the notebooks draw and replay.
+"""The laboratory: measures LightBroker beside other systems, and draws and replays what the notebooks show.
 
-    replay       threads that are switched where a script says so
-    peers        the systems under test, and what each promises
-    measure      what one run measures, and how
+    replay       steps threads in the order of a script, so that a race happens the same way every time
+    peers        the systems that are measured, and what each promises
+    measure      the instruments: load, latency, statistics, the machine, files of results
     theory       queueing models, the Universal Scalability Law, simulated queues
-    scenarios    what a process is asked to do while it is measured
+    scenarios    what a process does while it is measured
     bench        which runs are made, the bars that they have to reach, the tables
-    figures      the committed figures, each drawn from its file of results
-    page         a notebook's frame: its scale, its machine, its figures
+    figures      draws the committed figures, each from its file of results
+    page         what every notebook begins with: its scale, its machine, its figures
 
-Needs numpy, scipy, matplotlib and rich: `pip install 'lightbroker[lab]'`; the extras "peers" and "notebooks" have more.
+Needs numpy, scipy, matplotlib and rich: `pip install 'lightbroker[lab]'`. The extras "peers" and "notebooks" have more.
 """

@@ -10,7 +10,7 @@ from lightbroker.lab.measure.stats import Estimate, median_interval, paired_rati
 
 @dataclass(frozen=True)
 class Select:
-    """Picks the values of runs by their settings.
+    """The values of runs, picked by their settings.
 
     The methods take settings as keywords: fields of `Config` with the wanted value. The second run of an A/A pair
     (`twin`) is left out unless `twin=True` asks for it. A run is usable if every message arrived once and its

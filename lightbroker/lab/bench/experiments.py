@@ -13,7 +13,7 @@ CONSUMERS = (1, 2, 4, 8, 16, 32, 64, 100)  #: numbers of consumers
 SWITCH_INTERVALS_S = (0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1)
 RATES = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 150_000, 200_000)  #: offered messages/s
 HANDLER_S = {"sleeping": 0.001, "computing": 0.0002}  #: seconds a message, by what the handler does
-PAUSE_S = 0.2  #: seconds; a server pauses so long in every ten times as long
+PAUSE_S = 0.2  #: seconds that a server pauses, once in every ten times as long
 
 _BUSY_SWITCH_S = 0.0005  # a shorter switch interval: one way to help if a neighbour computes
 _START_S = 1.2  # of a process and its warm-up

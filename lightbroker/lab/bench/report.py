@@ -17,7 +17,7 @@ from lightbroker.lab.bench.bars import Select
 from lightbroker.lab.measure.results import Bench, Config, Run
 
 RANGE = "median (minimum-maximum) over the runs"  #: the caption of a table whose cells come from `spread`
-_COLUMNS = 120  # characters
+_COLUMNS = 120  # the width of the tables, in characters
 
 
 def terminal() -> Console:

@@ -1,4 +1,4 @@
-"""What is connected to what: the picture at the top of the README, drawn from no data."""
+"""What is connected to what: the picture at the top of the README. It is drawn from no data."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +14,8 @@ _NOTE = "Boxes in blue are LightBroker's; each transition between states is one 
 
 
 class _Box(NamedTuple):
+    """A box with its lower left corner at (x, y), in percent of the picture; `small` is the text below `text`."""
+
     x: float
     y: float
     width: float
@@ -42,7 +44,7 @@ _STATES = (
     _Box(43, 37, 13, 11, "DELAYED", "", YELLOW),
     _Box(61, 37, 12, 11, "DEAD", "", RED),
 )
-# From, to, and what moves there.
+# Each from a point to a point, with a text and its place.
 _ARROWS = (
     ((11, 70), (18, 70), "heads", (14.3, 72.5)),
     ((33, 70), (43, 64), "push", (37, 71.5)),
@@ -65,7 +67,7 @@ _ARROWS = (
 
 @styled
 def architecture(nothing: None) -> Figure:
-    """The whole system in one picture."""
+    """Draw the whole system in one picture."""
     figure, (axes,) = frame(
         "A watcher pushes each new block header to a queue; workers lease it, and what fails comes back", _NOTE
     )
@@ -73,7 +75,7 @@ def architecture(nothing: None) -> Figure:
     axes.set_ylim(0, 100)
     axes.axis("off")
     for box in (*_BOXES, *_STATES):
-        _place(axes, box)
+        _draw_box(axes, box)
     axes.text(58, 73.5, 'queue "blocks": capacity bounds all it holds', ha="center", va="center", fontsize=9.5)
     for start, end, text, (x, y) in _ARROWS:
         axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": GREY, "linewidth": 1.4})
@@ -81,7 +83,7 @@ def architecture(nothing: None) -> Figure:
     return figure
 
 
-def _place(axes: Axes, box: _Box) -> None:
+def _draw_box(axes: Axes, box: _Box) -> None:
     shape = FancyBboxPatch(
         (box.x, box.y),
         box.width,

@@ -1,4 +1,7 @@
-"""The figures of notebook 03: a queue without a bound, what each policy gives up, and what a bigger buffer buys."""
+"""A queue under overload: without a bound, with each overflow policy, with more or fewer places.
+
+The figures of notebook 03.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,11 +28,12 @@ from lightbroker.lab.figures.plots.frame import (
     promise_line,
     short,
     styled,
+    write_at,
 )
 from lightbroker.lab.measure.results import Scene
 
 _SIMULATED = "the real queue under a simulated clock"
-_GIVES_UP = {
+_GIVES_UP = {  # by policy, what it gives up
     "BLOCK": "gives up: time",
     "REJECT": "new ones, says so",
     "DROP_NEWEST": "new ones, silently",
@@ -40,7 +44,7 @@ _GIVES_UP = {
 
 @styled
 def unbounded(scene: Scene) -> Figure:
-    """Depth and memory over time, without a bound and with one."""
+    """Draw the depth of a queue and the memory of its process over time, without a bound and with one."""
     data = scene.data
     runs = {
         "without a bound": (data["unbounded"], RED),
@@ -74,7 +78,7 @@ def unbounded(scene: Scene) -> Figure:
 
 @styled
 def policies(scene: Scene) -> Figure:
-    """For each policy what is where over time, and below it when each message was done, or that it never was."""
+    """Draw for each policy where messages are over time, and below it how long each took, or that it was lost."""
     found: dict[str, dict[str, Any]] = scene.data["policies"]
     figure, panels = frame(
         _given_up(found, int(scene.data["offered"])),
@@ -88,7 +92,7 @@ def policies(scene: Scene) -> Figure:
     most = max(max(row[1:]) for run in found.values() for row in run["course"])
     latest = max((latency for run in found.values() for _, latency in run["done"]), default=1.0)
     for above, below, (name, run) in zip(upper, lower, found.items(), strict=True):
-        _places(above, run["course"])
+        _draw_course(above, run["course"])
         above.set_title(name, fontsize=10.5, loc="left", pad=18)
         gives_up = above.text(0, 1.04, _GIVES_UP.get(name, ""), transform=above.transAxes, fontsize=9, color=FAINT)
         gives_up.set_in_layout(False)
@@ -116,8 +120,13 @@ def policies(scene: Scene) -> Figure:
     return figure
 
 
-def _places(axes: Axes, course: Sequence[Sequence[float]]) -> None:
-    """In the queue, with the producer, and dead, over time; each named where it is highest."""
+def _draw_course(axes: Axes, course: Sequence[Sequence[float]]) -> None:
+    """Draw how many messages are in the queue, dead, and late with the producer; name each line where it is highest.
+
+    Args:
+        axes: The panel.
+        course: The time in ms and these three numbers, in this order, at each sample.
+    """
     at = _column(course, 0)
     queued, dead, late = (_column(course, column) for column in (1, 2, 3))
     alone = not any(late) and not any(dead)
@@ -132,11 +141,11 @@ def _places(axes: Axes, course: Sequence[Sequence[float]]) -> None:
         highest = max(values)
         inside = values is queued and not alone
         middle = (at[values.index(highest)] + at[len(values) - 1 - values[::-1].index(highest)]) / 2
-        text = axes.annotate(
+        text = write_at(
+            axes,
             name,
             (0.0 if alone else middle, 0.28 * highest if inside else highest),
-            xytext=(2 if alone else 0, 0 if inside else 3),
-            textcoords="offset points",
+            (2 if alone else 0, 0 if inside else 3),
             color=colour,
             fontsize=9,
             fontweight="bold",
@@ -151,7 +160,7 @@ def _column(rows: Sequence[Sequence[float]], column: int) -> list[float]:
 
 
 def _given_up(found: dict[str, dict[str, Any]], offered: int) -> str:
-    """The title: who loses none and how long that takes, who loses some and how long it takes for the others."""
+    """Return the title: which policies lose no message, which lose some, and how long the other messages take."""
     parts = []
     for losing in (False, True):
         group = {name: run for name, run in found.items() if bool(run["lost"]) is losing}
@@ -169,7 +178,7 @@ def _given_up(found: dict[str, dict[str, Any]], offered: int) -> str:
 
 @styled
 def buffer_size(scene: Scene) -> Figure:
-    """Wait and loss over capacity: by hand and exact, with dots for real threads."""
+    """Draw wait and loss over capacity: lines under a simulated clock, and crosses for real threads."""
     data = scene.data
     rows, measured, limit = data["simulated"], data["measured"], float(data["limit_ms"])
     (few, short_wait, lost_few, _), (many, long_wait, lost_many, _) = rows[0], rows[-1]
@@ -188,7 +197,7 @@ def buffer_size(scene: Scene) -> Figure:
     upper.yaxis.set_major_formatter(DURATION)
     upper.set_ylabel("from planned to done")
     promise_line(upper, limit * 1e3, f"after {duration(limit * 1e3)} nobody waits any more")
-    lower.plot(places, _column(rows, 2), "o-", color=RED, linewidth=6, markersize=10)  # seen below one that covers it
+    lower.plot(places, _column(rows, 2), "o-", color=RED, linewidth=6, markersize=10)  # wide: the green line covers it
     lower.plot(_column(measured, 0), _column(measured, 2), "x", color=GREY, markersize=9, mew=2)
     lower.plot(places, _column(rows, 3), "o-", color=GREEN)
     lower.set_ylim(-0.05, 1.0)
@@ -205,16 +214,8 @@ def buffer_size(scene: Scene) -> Figure:
     upper.label_outer()
     for axes, column, scale in ((upper, 1, 1e3), (lower, 2, 1.0)):
         for row in measured[:1]:
-            text = axes.annotate(
-                "real threads",
-                (row[0], row[column] * scale),
-                xytext=(-10, 6),
-                textcoords="offset points",
-                color=GREY,
-                fontsize=11,
-                fontweight="bold",
-                ha="right",
-            )
+            at = (row[0], row[column] * scale)
+            text = write_at(axes, "real threads", at, (-10, 6), ha="right", color=GREY, fontsize=11, fontweight="bold")
             text.set_in_layout(False)
     label_ends(upper, [Label(places[-1], long_wait * 1e3, duration(long_wait * 1e3), BLUE)])
     useful = f"done within\n{duration(limit * 1e3)}: {rows[-1][3]:.0%}"

@@ -1,4 +1,4 @@
-"""`make figures`: every figure of `figures/`, drawn from the files in `figures/data/` without measuring anything."""
+"""`make figures`: draws every committed figure from the files in `figures/data/`, without measuring anything."""
 
 import sys
 from pathlib import Path
@@ -8,27 +8,27 @@ import matplotlib
 from lightbroker.lab.figures import (
     architecture,
     backpressure,
-    experiments,
+    latency,
     peers,
     pubsub,
-    queue,
     retries,
     scaling,
     storage,
+    throughput,
     watcher,
 )
 from lightbroker.lab.figures.plots.frame import save
 
-FOLDER = Path("figures")
-#: In the order of the notebooks.
+FOLDER = Path("figures")  #: below the current folder
+#: Every committed figure.
 DRAWINGS = (
     *architecture.DRAWINGS,
-    *queue.DRAWINGS,
     *pubsub.DRAWINGS,
     *backpressure.DRAWINGS,
     *retries.DRAWINGS,
     *watcher.DRAWINGS,
-    *experiments.DRAWINGS,
+    *throughput.DRAWINGS,
+    *latency.DRAWINGS,
     *storage.DRAWINGS,
     *peers.DRAWINGS,
     *scaling.DRAWINGS,
@@ -36,8 +36,12 @@ DRAWINGS = (
 
 
 def main() -> int:
-    """Draw what there is data for, and say what there is not; returns 1 if a file holds something else."""
-    matplotlib.use("Agg")  # it draws files and needs no screen
+    """Draw every figure whose data is there, and name the others.
+
+    Returns:
+        The exit code: 1 if a file of data holds something else, and 0 otherwise.
+    """
+    matplotlib.use("Agg")  # this backend writes files and needs no screen
     wrong = 0
     for drawing in DRAWINGS:
         path = FOLDER / "data" / f"{drawing.data}.json"
@@ -45,7 +49,7 @@ def main() -> int:
             save(drawing.draw(drawing.read(path)), FOLDER / f"{drawing.name}.png")
             print(f"{FOLDER / drawing.name}.png")
         except FileNotFoundError:
-            print(f"{drawing.name}: no {path} yet; {drawing.made}")
+            print(f"{drawing.name}: no {path} yet; {drawing.measured_by}")
         except ValueError as error:
             print(f"{drawing.name}: {error}", file=sys.stderr)
             wrong = 1

@@ -1,4 +1,7 @@
-"""The figure of page 09: what a message costs in each system, grouped by what becomes of it if its consumer dies."""
+"""What a message costs in each system, grouped by what becomes of it if its consumer dies.
+
+The figure of notebook 09.
+"""
 
 from typing import NamedTuple
 
@@ -8,19 +11,21 @@ from matplotlib.ticker import NullFormatter
 
 from lightbroker.lab.bench.bars import Select
 from lightbroker.lab.bench.report import promise_words
+from lightbroker.lab.bench.studies.peers import by_guarantee
 from lightbroker.lab.bench.systems import LIGHT
 from lightbroker.lab.figures.plots.drawing import Drawing
-from lightbroker.lab.figures.plots.frame import BLUE, GREY, SHORT, caption, frame, styled
+from lightbroker.lab.figures.plots.frame import BLUE, DARK, PALE, SHORT, caption, frame, styled, write_at
+from lightbroker.lab.figures.plots.system_rows import name_rows, system_colour
 from lightbroker.lab.measure.results import Bench
 from lightbroker.lab.measure.stats import Estimate
 
-#: What a consumer's death means for the message that it took, by (ack, lease).
+#: By (ack, lease): what a consumer's death means for the message that it took.
 GROUPS = {
     (True, True): "A lease: it is delivered again",
     (True, False): "An ack, no lease: it is kept, until somebody frees it",
     (False, False): "Neither: it is gone",
 }
-#: The promises that have a column, as they are called there.
+#: The other promises have a column each; the fields of `Promises`, and the heading.
 COLUMNS = {
     "bounded": "bounded",
     "retry": "retries",
@@ -31,7 +36,7 @@ COLUMNS = {
 
 
 class Peer(NamedTuple):
-    """What a message costs in µs, and what the system promises for it."""
+    """A system, what a message costs with it in µs, and what it promises."""
 
     name: str
     cost: Estimate
@@ -39,7 +44,7 @@ class Peer(NamedTuple):
 
 
 def measured(found: Bench) -> list[Peer]:
-    """The systems that were measured, the fastest first."""
+    """Return the systems that were measured, the fastest first."""
     select = Select(found.runs, found.seed)
     costs = {name: select.estimate(select.values(system=name)) for name in found.promises}
     peers = [Peer(name, cost, found.promises[name]) for name, cost in costs.items() if cost is not None]
@@ -47,24 +52,24 @@ def measured(found: Bench) -> list[Peer]:
 
 
 def peers(found: Bench) -> Figure:
-    """µs a message, grouped by promise, with the other promises beside it."""
+    """Draw the time that each system takes for a message, in groups by guarantee, with its other promises beside it."""
     everyone = measured(found)
-    groups = {
-        text: [peer for peer in everyone if (bool(peer.promises["ack"]), bool(peer.promises["lease"])) == kind]
-        for kind, text in GROUPS.items()
-    }
+    by_name = {peer.name: peer for peer in everyone}
+    guarantees = by_guarantee({name: peer.promises for name, peer in by_name.items()})
+    groups = {GROUPS[guarantee]: [by_name[name] for name in names] for guarantee, names in guarantees.items()}
     fastest = everyone[0]
     kept = promise_words(fastest.promises, leave_out=("across_threads",)).replace("-", "nothing")
-    title = f"{fastest.name} passes a message in {_figure(fastest.cost.median)} µs and promises {kept}"
+    title = f"{fastest.name} passes a message in {_microseconds(fastest.cost.median)} µs and promises {kept}"
     leased = next((peer for peer in everyone if peer.promises["lease"]), None)
     if leased is not None and leased is not fastest:
-        title += f"; with a lease the fastest is {leased.name}, {_figure(leased.cost.median)} µs"
+        title += f"; with a lease the fastest is {leased.name}, {_microseconds(leased.cost.median)} µs"
     note = f"one at a time, servers keep no file, {found.repetitions} runs, 95 % intervals"
-    return _table({text: members for text, members in groups.items() if members}, title, caption(found.machine, note))
+    return _draw_groups(groups, title, caption(found.machine, note))
 
 
 @styled
-def _table(groups: dict[str, list[Peer]], title: str, text: str) -> Figure:
+def _draw_groups(groups: dict[str, list[Peer]], title: str, text: str) -> Figure:
+    """Draw a heading for each group and a row for each of its systems; `text` is the last line of the figure."""
     rows = len(groups) + sum(map(len, groups.values()))
     figure, (axes, marks) = frame(title, text, columns=2, height=2.1 + 0.26 * rows)
     grid = axes.get_gridspec()
@@ -76,30 +81,27 @@ def _table(groups: dict[str, list[Peer]], title: str, text: str) -> Figure:
     names: dict[int, str] = {}
     for heading, members in groups.items():
         place -= 1
-        axes.annotate(
+        written = write_at(
+            axes,
             heading,
             (0, place - 0.1),
-            xycoords=axes.get_yaxis_transform(),
+            share_of_width=True,
             va="center",
             fontsize=12,
             fontweight="bold",
             annotation_clip=False,
-        ).set_in_layout(False)
+        )
+        written.set_in_layout(False)
         for peer in members:
             place -= 1
             names[place] = peer.name
-            _bar(axes, peer, place, lowest)
-            _promises(marks, peer, place)
+            _draw_cost(axes, peer, place, lowest)
+            _mark_promises(marks, peer, place)
     for panel in (axes, marks):
         panel.set_ylim(-0.6, rows - 0.4)
-        panel.grid(axis="y", visible=False)
-        panel.tick_params(axis="y", length=0)
     axes.set_xscale("log")
     axes.set_xlim(lowest, highest * (highest / lowest) ** 0.15)
-    axes.set_yticks(list(names), list(names.values()))
-    for label, name in zip(axes.get_yticklabels(), names.values(), strict=True):
-        label.set_color(_colour(name))
-        label.set_fontsize(10.5)
+    name_rows(axes, names, fontsize=10.5)
     axes.xaxis.set_major_formatter(SHORT)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("µs a message, one thread, log scale")
@@ -112,34 +114,25 @@ def _table(groups: dict[str, list[Peer]], title: str, text: str) -> Figure:
     return figure
 
 
-def _bar(axes: Axes, peer: Peer, place: int, lowest: float) -> None:
-    colour = BLUE if peer.name.startswith(LIGHT) else "#B8B8B8"
+def _draw_cost(axes: Axes, peer: Peer, place: int, lowest: float) -> None:
+    """Draw a bar from the left end of the axis, `lowest`, with its interval and its number."""
+    colour = BLUE if peer.name.startswith(LIGHT) else PALE
     axes.barh(place, peer.cost.median - lowest, left=lowest, height=0.66, color=colour)
-    axes.plot([peer.cost.low, peer.cost.high], [place, place], color="#222222", linewidth=1.5)
-    axes.annotate(
-        _figure(peer.cost.median),
-        (peer.cost.high, place),
-        xytext=(6, 0),
-        textcoords="offset points",
-        va="center",
-        fontweight="bold",
-        fontsize=10.5,
-    )
+    axes.plot([peer.cost.low, peer.cost.high], [place, place], color=DARK, linewidth=1.5)
+    cost = _microseconds(peer.cost.median)
+    write_at(axes, cost, (peer.cost.high, place), (6, 0), va="center", fontweight="bold", fontsize=10.5)
 
 
-def _promises(axes: Axes, peer: Peer, place: int) -> None:
-    colour = _colour(peer.name)
+def _mark_promises(axes: Axes, peer: Peer, place: int) -> None:
+    """Draw a dot in the column of each promise that the system keeps."""
+    colour = system_colour(peer.name)
     for column, promise in enumerate(COLUMNS):
         if peer.promises[promise]:
             axes.plot(column, place, "o", color=colour, markersize=7)
 
 
-def _figure(microseconds: float) -> str:
+def _microseconds(microseconds: float) -> str:
     return f"{microseconds:,.0f}" if microseconds >= 100 else f"{microseconds:.{3 if microseconds >= 1 else 2}g}"
-
-
-def _colour(name: str) -> str:
-    return BLUE if name.startswith(LIGHT) else GREY
 
 
 DRAWINGS: tuple[Drawing, ...] = (

@@ -1,4 +1,7 @@
-"""The figures of notebook 02: which head reached whom and how late, and the lag behind a slow subscriber, by policy."""
+"""Subscribers, slow and fast: which message reached whom and how late, by the overflow policy of the slow one.
+
+The figures of notebook 02.
+"""
 
 from collections.abc import Sequence
 from statistics import median
@@ -8,21 +11,28 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lightbroker.lab.figures.plots.drawing import Drawing
-from lightbroker.lab.figures.plots.frame import BLUE, FAINT, RED, caption, duration, frame, styled
+from lightbroker.lab.figures.plots.frame import BLUE, DARK, FAINT, RED, caption, dashed_line, duration, frame, styled
 from lightbroker.lab.measure.results import Scene
 
-_WHO = (("slow", RED), ("fast", BLUE))
-_LAST = 0.9  # of the time: what comes after it is the end
+_COLOURS = {"slow": RED, "fast": BLUE}  # of the subscribers
+_LAST = 0.9  # of the time; the rest counts as the end
 
 
 def at_the_end(points: Sequence[Sequence[float]], seconds: float) -> float:
-    """The median lag in the last tenth of `seconds`, of points (time, lag); that of the last point if none is there."""
+    """Return the median lag, in seconds, in the last tenth of the time.
+
+    Without points in the last tenth it is the lag of the last point, and without any points it is 0.
+
+    Args:
+        points: Time and lag, in seconds.
+        seconds: The whole time.
+    """
     return median([lag for at, lag in points if at > _LAST * seconds] or [lag for _, lag in points[-1:]] or [0.0])
 
 
 @styled
 def delivery_matrix(scene: Scene) -> Figure:
-    """How late each head reached the slow and the fast subscriber under each policy, from a manual clock."""
+    """Draw how late each head reached the slow and the fast subscriber, a panel for each policy."""
     found: dict[str, dict[str, list[float | None]]] = scene.data["late"]
     blocking = scene.data["blocking"]
     heads = max(len(row) for rows in found.values() for row in rows.values())
@@ -51,7 +61,7 @@ def delivery_matrix(scene: Scene) -> Figure:
                     va="center",
                     fontsize=11,
                     fontweight="bold" if late is None else "normal",
-                    color=RED if late is None else "white" if dark else "#222222",
+                    color=RED if late is None else "white" if dark else DARK,
                 )
         axes.set_title(policy, fontsize=12)
         axes.set_yticks(range(len(rows)), list(rows))
@@ -68,16 +78,18 @@ def delivery_matrix(scene: Scene) -> Figure:
 
 
 def _heard(row: Sequence[float | None]) -> int:
+    """Return how many heads reached a subscriber."""
     return sum(late is not None for late in row)
 
 
 def _latest(rows: Sequence[Sequence[float | None]]) -> float:
+    """Return by how many seconds the latest head was late."""
     return max((late for row in rows for late in row if late is not None), default=0.0)
 
 
 @styled
 def slow_subscriber(scene: Scene) -> Figure:
-    """How far a slow and a fast subscriber are behind the plan, over time, in a panel for each policy."""
+    """Draw how far a slow and a fast subscriber are behind the plan, over time, a panel for each policy."""
     runs, seconds, blocking = scene.data["runs"], float(scene.data["seconds"]), scene.data["blocking"]
     dragged = at_the_end(runs[blocking]["fast"], seconds)
     losing = [run for name, run in runs.items() if name in scene.data["losing"]]
@@ -91,14 +103,16 @@ def slow_subscriber(scene: Scene) -> Figure:
         f"subscriber, its buffer {scene.data['capacity']}; lag from the planned time, numbers: median of the last tenth"
     )
     figure, panels = frame(title, caption(scene.machine, note), columns=len(runs), height=4.5)
-    highest = max([lag for run in runs.values() for who, _ in _WHO for _, lag in run[who]] + [1e-6])
+    highest = max([lag for run in runs.values() for who in _COLOURS for _, lag in run[who]] + [1e-6])
     for place, (axes, (name, run)) in enumerate(zip(panels, runs.items(), strict=True)):
-        for (who, colour), width in zip(_WHO, (4.5, 2.0), strict=True):  # the fast one lies on top of the slow one
+        for (who, colour), width in zip(_COLOURS.items(), (4.5, 2.0), strict=True):  # the fast one lies on top
             if run[who]:
                 axes.plot(*zip(*run[who], strict=True), color=colour, linewidth=width)
         if run["expected"] is not None:
-            axes.axhline(run["expected"], color="#222222", linestyle=(0, (5, 4)), linewidth=1.3, zorder=3)
-        readouts = [(f"{who} {duration(at_the_end(run[who], seconds) * 1e6)}", colour) for who, colour in _WHO]
+            dashed_line(axes, run["expected"], DARK, zorder=3)
+        readouts = [
+            (f"{who} {duration(at_the_end(run[who], seconds) * 1e6)}", colour) for who, colour in _COLOURS.items()
+        ]
         lost = run["lost"] / max(1, run["published"])
         for line, (text, colour) in enumerate([*readouts, (f"slow loses {lost:.0%}", FAINT)]):
             axes.text(

@@ -1,4 +1,7 @@
-"""The figures of notebook 04: four ways to retry after an outage, where attempts end, the life of a poison block."""
+"""What happens to a message that fails: its life, four ways to retry after an outage, at which attempt it ends.
+
+The figures of notebook 04, and `message_life` of notebook 01.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,25 +15,60 @@ from lightbroker.core.message import Transition
 from lightbroker.lab.figures.plots.drawing import Drawing
 from lightbroker.lab.figures.plots.frame import (
     BLUE,
+    DARK,
     FAINT,
     GREY,
     RED,
     SHORT,
     caption,
+    dashed_line,
     frame,
-    promise_line,
     short,
     styled,
+    write_at,
 )
-from lightbroker.lab.figures.plots.life import timeline
+from lightbroker.lab.figures.plots.timeline import draw_timeline
 from lightbroker.lab.measure.results import Scene
 
 _LEAST = 0.7  # where a logarithmic axis of counts begins, a little below one
 
 
 @styled
-def storm(scene: Scene) -> Figure:
-    """Calls that arrive at a dependency over time, a panel for each strategy; red where it cannot serve them all."""
+def message_life(scene: Scene) -> Figure:
+    """Draw the life of a message whose first worker falls silent, and mark its late ack."""
+    steps = [Transition(*step) for step in scene.data["life"]]
+    silent, refused = float(scene.data["silent"]), float(scene.data["refused"])
+    again = [step for step in steps if step.target == "LEASED" and step.time > silent]
+    acks = sum(step.target == "acked" for step in steps)
+    title = f"The first worker falls silent at {silent:g} s; "
+    if again:
+        title += f"{again[0].time - silent:g} s later another has the message, and it is acked {_times(acks)}"
+    else:
+        title += f"nobody else has the message yet, and it is acked {_times(acks)}"
+    name = f"one message, leased for {float(scene.data['lease']):g} s"
+    figure = draw_timeline(steps, name, title, caption(scene.machine, "manual clock"))
+    axes = figure.axes[0]
+    lane = [label.get_text() for label in axes.get_yticklabels()].index("leased")
+    for seconds, text, align, right in (
+        (silent, "worker 1 falls silent", "center", 0),
+        (refused, "its late ack:\nLeaseLost", "left", 16),  # to the right of the text that says that the lease expired
+    ):
+        at = seconds - steps[0].time
+        axes.plot(at, lane, "X", color=RED, markeredgecolor="white", markersize=12, zorder=5)
+        write_at(axes, text, (at, lane), (right, -10), ha=align, va="top", color=RED, fontsize=10.5, fontweight="bold")
+    return figure
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
+
+
+@styled
+def retry_storm(scene: Scene) -> Figure:
+    """Draw the calls that arrive at a dependency over time, a panel for each strategy.
+
+    Bars are orange where more calls arrive than the dependency can serve.
+    """
     data = scene.data
     runs, width, capacity = data["runs"], float(data["bin"]), float(data["capacity"])
     shown, outage = float(data["shown"]), float(data["outage"])
@@ -43,11 +81,11 @@ def storm(scene: Scene) -> Figure:
         starts = width * np.arange(len(arrivals))
         colours = np.where(arrivals > capacity, RED, BLUE)
         axes.set_yscale("log")
-        axes.set_ylim(_LEAST, max(most, capacity) * 12)  # first, for there may be nothing to scale it by
+        axes.set_ylim(_LEAST, max(most, capacity) * 12)  # without bars, matplotlib could not choose limits
         axes.axvspan(0, outage, color="#E8E8E8", zorder=0)
         some = arrivals > 0
         axes.bar(starts[some], arrivals[some], width, align="edge", color=colours[some], linewidth=0)
-        axes.axhline(capacity, color=FAINT, linestyle=(0, (5, 4)), linewidth=1.3, zorder=3)
+        dashed_line(axes, capacity, zorder=3)
         axes.set_yticks([1, 10, 100, 1000])
         axes.set_xlim(0, shown)
         axes.yaxis.set_major_formatter(SHORT)
@@ -57,11 +95,11 @@ def storm(scene: Scene) -> Figure:
         text = f"{sum(run['arrivals']):,} calls; {_answered(data, run)}"
         for x, align, words, weight in ((0.075, "left", run["name"], "bold"), (1, "right", text, "normal")):
             axes.text(x, 0.86, words, transform=axes.transAxes, ha=align, va="center", fontsize=11.5, fontweight=weight)
-    panels[-1].annotate(
+    write_at(
+        panels[-1],
         f"it can serve {short(capacity)}",
         (shown, capacity),
-        xytext=(-2, 4),
-        textcoords="offset points",
+        (-2, 4),
         ha="right",
         fontsize=10.5,
         color=FAINT,
@@ -74,16 +112,19 @@ def storm(scene: Scene) -> Figure:
 
 
 def _answered(data: dict[str, Any], run: dict[str, Any]) -> str:
+    """Return how many clients were answered, for the panel of a strategy."""
     if run["answered"] < data["clients"]:
         return f"{run['answered']:,} of {data['clients']:,} clients answered in {_length(data, run):g} s"
     return f"all clients answered after {run['last']:.3g} s"
 
 
 def _length(data: dict[str, Any], run: dict[str, Any]) -> float:
+    """Return how many seconds were simulated."""
     return float(round(len(run["arrivals"]) * data["bin"], 6))
 
 
 def _outcome(data: dict[str, Any], place: int) -> str:
+    """Return how many clients were answered with the strategy at that place, for the title."""
     run, clients = data["runs"][place], data["clients"]
     if run["answered"] < clients:
         found = f"{run['answered']:,} of {clients:,} clients"
@@ -93,7 +134,10 @@ def _outcome(data: dict[str, Any], place: int) -> str:
 
 @styled
 def attempts(scene: Scene) -> Figure:
-    """Left: the share that is acked at each attempt, and what is left over. Right: that rest in other situations."""
+    """Draw on the left the share that is acked at each attempt and the share that ends dead, with the theory.
+
+    On the right, draw the share that ends dead when failures come in outages.
+    """
     data = scene.data
     p, counts, dead, messages = float(data["p"]), data["acked"], int(data["dead"]), int(data["messages"])
     cases = data["cases"]
@@ -112,9 +156,9 @@ def attempts(scene: Scene) -> Figure:
     for place, (count, law, (low, high)) in enumerate(zip(found, theory, data["intervals"], strict=True)):
         colour = RED if place == len(counts) else BLUE
         left.bar(place, max(count / messages, floor), 0.62, color=colour)
-        left.plot([place, place], [max(low, floor), max(high, floor)], color="#222222", linewidth=1.6, zorder=6)
-        left.plot(place, law, "D", color="white", markeredgecolor="#222222", markersize=6, zorder=5)
-        _above(left, place, max(count / messages, high, law, floor), _percent(count / messages))
+        left.plot([place, place], [max(low, floor), max(high, floor)], color=DARK, linewidth=1.6, zorder=6)
+        left.plot(place, law, "D", color="white", markeredgecolor=DARK, markersize=6, zorder=5)
+        _write_above(left, place, max(count / messages, high, law, floor), _percent(count / messages))
     left.set_yscale("log")
     left.set_ylim(floor, 4)
     left.set_xlim(-0.6, len(found) - 0.4)
@@ -131,7 +175,7 @@ def attempts(scene: Scene) -> Figure:
         color=GREY,
     )
     left.set_ylabel("share of the messages, log scale", fontsize=12)
-    _cases(right, cases, p ** len(counts), floor)
+    _draw_cases(right, cases, p ** len(counts), floor)
     right.set_title("dead, by how failures come", fontsize=12)
     for axes in (left, right):
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _percent(value)))
@@ -141,34 +185,35 @@ def attempts(scene: Scene) -> Figure:
     return figure
 
 
-def _cases(axes: Axes, cases: Sequence[dict[str, Any]], law: float, floor: float) -> None:
+def _draw_cases(axes: Axes, cases: Sequence[dict[str, Any]], law: float, floor: float) -> None:
+    """Draw the share that ends dead in each case.
+
+    Args:
+        axes: The panel.
+        cases: The messages and the dead letters of each, and its label.
+        law: The share that theory gives for independent failures.
+        floor: The height of a bar whose share is 0, which a logarithmic axis cannot show.
+    """
     for place, case in enumerate(cases):
         share = case["dead"] / case["messages"]
         axes.bar(place, max(share, floor), 0.62, color=RED)
-        _above(axes, place, max(share, floor), _percent(share) if case["dead"] else f"0 of {short(case['messages'])}")
-    promise_line(axes, law, "")
-    axes.annotate(
-        "theory",
-        (1, law),
-        xycoords=axes.get_yaxis_transform(),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="right",
-        color=FAINT,
-        fontsize=10.5,
-    )
+        _write_above(
+            axes, place, max(share, floor), _percent(share) if case["dead"] else f"0 of {short(case['messages'])}"
+        )
+    dashed_line(axes, law)
+    write_at(axes, "theory", (1, law), (0, 3), share_of_width=True, ha="right", color=FAINT, fontsize=10.5)
     axes.set_yscale("log")
     axes.set_ylim(floor, 4)
     axes.set_xlim(-0.6, len(cases) - 0.4)
     axes.set_xticks(range(len(cases)), [case["label"] for case in cases], fontsize=10.5)
 
 
-def _above(axes: Axes, x: float, y: float, text: str) -> None:
-    axes.annotate(
+def _write_above(axes: Axes, x: float, y: float, text: str) -> None:
+    write_at(
+        axes,
         text,
         (x, y),
-        xytext=(0, 7),
-        textcoords="offset points",
+        (0, 7),
         ha="center",
         fontsize=10.5,
         fontweight="bold",
@@ -181,8 +226,8 @@ def _percent(share: float) -> str:
 
 
 @styled
-def poison(scene: Scene) -> Figure:
-    """A block that kills its workers, from what `Broker.trace` told: dead, redriven and done."""
+def poison_life(scene: Scene) -> Figure:
+    """Draw the life of a block that kills its workers: it ends dead, is redriven and done."""
     steps = [Transition(*step) for step in scene.data["life"]]
     dead = next((place for place, step in enumerate(steps) if step.target == "DEAD"), len(steps))
     killed = sum(step.target == "LEASED" for step in steps[:dead])
@@ -192,15 +237,23 @@ def poison(scene: Scene) -> Figure:
     if steps[-1].target == "acked":
         title += f", and after the fix it is acked at attempt {steps[-1].attempt}"
     name = f"one block, leased for {float(scene.data['lease']):g} s, {int(scene.data['most'])} attempts"
-    return timeline({name: steps}, title, caption(scene.machine, "manual clock"))
+    return draw_timeline(steps, name, title, caption(scene.machine, "manual clock"))
 
 
 DRAWINGS: tuple[Drawing, ...] = (
     Drawing(
+        "message-life",
+        "message-life",
+        Scene.read,
+        message_life,
+        "The life of a message whose first worker falls silent and acks too late.",
+        "make notebooks",
+    ),
+    Drawing(
         "retry-storm",
         "retry-storm",
         Scene.read,
-        storm,
+        retry_storm,
         "Calls that arrive at a dependency after an outage, for four ways to retry, simulated.",
         "make notebooks",
     ),
@@ -216,7 +269,7 @@ DRAWINGS: tuple[Drawing, ...] = (
         "poison-life",
         "poison-life",
         Scene.read,
-        poison,
+        poison_life,
         "The life of a block that kills its workers, until it is redriven.",
         "make notebooks",
     ),

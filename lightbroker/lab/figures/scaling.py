@@ -1,4 +1,7 @@
-"""The figures of page 10: the partition that has the hottest key, a quorum's latency, and worker processes on Redis."""
+"""Scaling out: worker processes on one Redis, the partition that has the hottest key, the latency of a quorum.
+
+The figures of notebook 10.
+"""
 
 from collections.abc import Mapping
 from statistics import median
@@ -12,6 +15,7 @@ from lightbroker.lab.figures.plots.drawing import Drawing
 from lightbroker.lab.figures.plots.frame import (
     BLUE,
     COLOURS,
+    DARK,
     DURATION,
     GREEN,
     GREY,
@@ -24,22 +28,24 @@ from lightbroker.lab.figures.plots.frame import (
     label_ends,
     short,
     styled,
+    write_at,
 )
-from lightbroker.lab.figures.plots.latency import Ladder, percentiles
+from lightbroker.lab.figures.plots.latency import Ladder, draw_percentiles
 from lightbroker.lab.measure.results import Scene
 
-_LINES = (GREEN, BLUE, RED)
+_LINES = (GREEN, BLUE, RED)  # the colours of the lines of `hot_partition`
 
 
 @styled
 def hot_partition(scene: Scene) -> Figure:
-    """The p95 of the wait in the hottest partition over the number of partitions, simulated, and measured points.
+    """Draw the p95 of the wait in the hottest partition over the number of partitions: simulated, and measured points.
 
-    lines: by name, by number of partitions, the hottest one's load and its p95 in ms (None: overloaded); of the last
-    of them Redis was measured, with the range that the simulation gives for runs of that length, and what it gives for
-    the plan of the run.
+    A bar at a measured point is the range that the simulation gives for runs of that length, and the dash across it is
+    what the simulation gives for the plan of this run.
     """
+    # By name, by number of partitions: the load of the hottest one and its p95 in ms (None: overloaded).
     lines: Mapping[str, Mapping[str, Mapping[str, float | None]]] = scene.data["lines"]
+    # Of the last line, by number of partitions: the p95, the range and the plan, all in ms.
     measured: Mapping[str, Mapping[str, float]] = scene.data["measured"]
     figure, (axes,) = frame(_hottest(scene.data), caption(scene.machine, str(scene.data["note"])), height=5.6)
     axes.set_xscale("log", base=2)
@@ -53,9 +59,9 @@ def hot_partition(scene: Scene) -> Figure:
             labels.append(Label(*points[-1], name, colour))
         crosses += [(int(count), each["load"] or 0.0, colour) for count, each in line.items() if each["p95_ms"] is None]
     for count, found in measured.items():
-        axes.plot([int(count)] * 2, [found["low_ms"] * 1e3, found["high_ms"] * 1e3], color="#222222", linewidth=1.4)
-        axes.plot(int(count), found["plan_ms"] * 1e3, "_", color="#222222", markersize=18, markeredgewidth=2)
-        axes.plot(int(count), found["p95_ms"] * 1e3, "D", color="white", markeredgecolor="#222222", markersize=8)
+        axes.plot([int(count)] * 2, [found["low_ms"] * 1e3, found["high_ms"] * 1e3], color=DARK, linewidth=1.4)
+        axes.plot(int(count), found["plan_ms"] * 1e3, "_", color=DARK, markersize=18, markeredgewidth=2)
+        axes.plot(int(count), found["p95_ms"] * 1e3, "D", color="white", markeredgecolor=DARK, markersize=8)
     low, high = axes.get_ylim()
     top = high * (high / low) ** 0.35
     axes.set_ylim(low, top)
@@ -72,51 +78,35 @@ def hot_partition(scene: Scene) -> Figure:
     axes.set_ylabel("wait in the hottest one, p95, log scale")
     if measured:
         last = max(measured, key=int)
-        axes.annotate(
-            "measured on Redis",
-            (int(last), measured[last]["p95_ms"] * 1e3),
-            xytext=(-10, 6),
-            textcoords="offset points",
-            ha="right",
-            fontsize=12,
-            fontweight="bold",
-            color="#222222",
-        )
+        at = (int(last), measured[last]["p95_ms"] * 1e3)
+        write_at(axes, "measured on Redis", at, (-10, 6), ha="right", fontsize=12, fontweight="bold", color=DARK)
     label_ends(axes, labels)
     return figure
 
 
 def _cross_out(axes: Axes, crosses: list[tuple[int, float, str]], low: float, high: float) -> None:
-    """A cross and its load for each partition whose queue has no end, above what can be drawn, a row for each line."""
+    """Draw a cross with its load for each hottest partition that is overloaded, whose wait has no end.
+
+    Args:
+        axes: The panel.
+        crosses: Number of partitions, load, and the colour of the line.
+        low: Where the room for the crosses begins; each line has a row of its own there.
+        high: Where that room ends.
+    """
     rows = list(dict.fromkeys(colour for _, _, colour in crosses))
     for count, load, colour in crosses:
         height = low * (high / low) ** ((rows.index(colour) + 1) / (len(rows) + 1))
         axes.plot(count, height, "X", color=colour, markersize=10)
-        axes.annotate(
-            f"{load:.0%}",
-            (count, height),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=10.5,
-            color=colour,
-        )
+        write_at(axes, f"{load:.0%}", (count, height), (8, 0), va="center", fontsize=10.5, color=colour)
     if crosses:
-        first = min(crosses)
-        axes.annotate(
-            "no steady state at a load of",
-            (first[0], low * (high / low) ** ((rows.index(first[2]) + 1) / (len(rows) + 1))),
-            xytext=(-12, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=11,
-            color=GREY,
-        )
+        count, _, colour = min(crosses)
+        height = low * (high / low) ** ((rows.index(colour) + 1) / (len(rows) + 1))
+        text = "no steady state at a load of"
+        write_at(axes, text, (count, height), (-12, 0), ha="right", va="center", fontsize=11, color=GREY)
 
 
 def _hottest(data: Mapping[str, Any]) -> str:
-    """What becomes of the hottest partition of the line with the most skew."""
+    """Return the title: what becomes of the hottest partition of the line with the most skew."""
     name, line = list(data["lines"].items())[-1]
     mean = f"At a mean load of {data['load']:.0%}"
     steady = [count for count, each in line.items() if each["p95_ms"] is not None]
@@ -133,7 +123,7 @@ def _hottest(data: Mapping[str, Any]) -> str:
 
 
 def quorum(scene: Scene) -> Figure:
-    """Percentiles of a write that waits for some of its replicas, simulated."""
+    """Draw the percentiles of a write that waits for some of its replicas, simulated."""
     ladders = {
         name: Ladder(each["percent"], each["latency_us"], int(scene.data["writes"]))
         for name, each in scene.data["ladders"].items()
@@ -143,20 +133,18 @@ def quorum(scene: Scene) -> Figure:
     parts = [f"{duration(_at(ladder, percent))} for {name}" for name, ladder in ladders.items()]
     what = f"p{percent:g}" if percent < 100 else "maximum"
     title = f"Simulated: the {what} of a write that waits for its replicas is {', '.join(parts)}"
-    return percentiles(ladders, title, caption(scene.machine, str(scene.data["note"])))
+    return draw_percentiles(ladders, title, caption(scene.machine, str(scene.data["note"])))
 
 
 def _at(ladder: Ladder, percent: float) -> float:
-    """The rung nearest to that percentile."""
+    """Return the latency in µs at the percentile that is nearest."""
     return min(zip(ladder.percents, ladder.latencies, strict=True), key=lambda rung: abs(rung[0] - percent))[1]
 
 
 @styled
-def processes(scene: Scene) -> Figure:
-    """Messages/s over worker processes on one Redis, measured and predicted, from one queue and with a partition each.
-
-    measured: by name, by number of workers, a rate for each run; predicted: likewise, one rate.
-    """
+def redis_processes(scene: Scene) -> Figure:
+    """Draw throughput over worker processes on one Redis, measured and predicted: one queue, or a partition each."""
+    # By name, by number of workers: messages/s, for each run and as it is predicted.
     measured: Mapping[str, Mapping[str, list[float]]] = scene.data["measured"]
     predicted: Mapping[str, Mapping[str, float]] = scene.data["predicted"]
     gains = {}
@@ -183,15 +171,8 @@ def processes(scene: Scene) -> Figure:
     counts = sorted({int(count) for line in measured.values() for count in line})
     middle = counts[len(counts) // 2]
     one = next(iter(predicted.values()))
-    axes.annotate(
-        "dashed: predicted",
-        (middle, one.get(str(middle), 0.0)),
-        xytext=(-10, 12),
-        textcoords="offset points",
-        ha="right",
-        color=GREY,
-        fontsize=11,
-    )
+    at = (middle, one.get(str(middle), 0.0))
+    write_at(axes, "dashed: predicted", at, (-10, 12), ha="right", color=GREY, fontsize=11)
     axes.set_ylim(0)
     axes.set_xlim(counts[0] / 1.15, counts[-1] * (counts[-1] / counts[0]) ** 0.35 * 1.15)
     axes.set_xticks(counts)
@@ -210,7 +191,7 @@ DRAWINGS: tuple[Drawing, ...] = (
         "redis-processes",
         "redis-processes",
         Scene.read,
-        processes,
+        redis_processes,
         "1, 2 and 4 worker processes on one Redis: measured, and predicted from one.",
         "make notebooks",
     ),

@@ -1,4 +1,7 @@
-"""The figure of page 08: how many messages a second each setting passes, grouped by what they survive."""
+"""Durability: how many messages per second each store and its peers pass, grouped by what an answered push survives.
+
+The figure of notebook 08.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from lightbroker.lab.bench.bars import Select
+from lightbroker.lab.bench.studies.storage import cycles_per_second
 from lightbroker.lab.bench.systems import (
     LIGHT,
     LIGHT_REDIS,
@@ -19,12 +23,13 @@ from lightbroker.lab.bench.systems import (
     REDIS_STREAM,
 )
 from lightbroker.lab.figures.plots.drawing import Drawing
-from lightbroker.lab.figures.plots.frame import BLUE, FAINT, GREY, SHORT, caption, frame, short, styled
+from lightbroker.lab.figures.plots.frame import FAINT, SHORT, caption, frame, short, styled, write_at
+from lightbroker.lab.figures.plots.system_rows import name_rows, system_colour
 from lightbroker.lab.measure.results import Bench
 from lightbroker.lab.measure.stats import Estimate
 from lightbroker.lab.scenarios.catalogue import BATCH
 
-#: From the least to the most that an answered push survives, and the systems that survive no more than that.
+#: What an answered push survives, from the least to the most, and the systems for which that is the limit.
 SURVIVES = {
     "Nothing: the messages end with their process": (LIGHT, QUEUE),
     "The death of the program, but not of Redis": (LIGHT_REDIS, REDIS_STREAM),
@@ -35,7 +40,7 @@ SURVIVES = {
 
 
 class Speed(NamedTuple):
-    """Messages/s of a system, one at a time and in batches where it has any."""
+    """The throughput of a system in messages/s, one at a time, and in batches if it was measured so."""
 
     name: str
     single: Estimate
@@ -43,7 +48,7 @@ class Speed(NamedTuple):
 
 
 def durability(found: Bench) -> Figure:
-    """Messages/s, one at a time and in batches, over what they survive."""
+    """Draw messages/s, one at a time and in batches, in groups by what an answered push survives."""
     select = Select(found.runs, found.seed)
     alone, together = (
         select.ratio({"system": LIGHT_SQLITE_FULL}, {"system": LIGHT_SQLITE}, scenario="process", batch=batch)
@@ -58,38 +63,35 @@ def durability(found: Bench) -> Figure:
         f"alone, and by {together.median:.2g} in batches of {BATCH}"
     )
     note = f"one thread, {found.repetitions} runs, 95 % intervals"
-    return _rows({text: list(_speeds(select, names)) for text, names in SURVIVES.items()}, title, found, note)
+    groups = {text: list(_speeds(select, names)) for text, names in SURVIVES.items()}
+    return _draw_groups(groups, title, caption(found.machine, note))
 
 
 def _speeds(select: Select, names: tuple[str, ...]) -> Iterator[Speed]:
-    """Of those that were measured."""
-
-    def rate(name: str, batch: int) -> Estimate | None:
-        values = select.values(scenario="process", system=name, batch=batch)
-        return select.estimate([1e6 / value for value in values])
-
+    """Yield the throughput of those of the systems that were measured."""
     for name in names:
-        single = rate(name, 1)
+        single, batches, *_ = map(select.estimate, cycles_per_second(select, name))
         if single is not None:
-            yield Speed(name, single, rate(name, BATCH))
+            yield Speed(name, single, batches)
 
 
 @styled
-def _rows(groups: dict[str, list[Speed]], title: str, found: Bench, note: str) -> Figure:
+def _draw_groups(groups: dict[str, list[Speed]], title: str, text: str) -> Figure:
+    """Draw a heading for each group and a row for each of its systems; `text` is the last line of the figure."""
     rows = sum(1 + max(1, len(speeds)) for speeds in groups.values())
-    figure, (axes,) = frame(title, caption(found.machine, note), height=1.8 + 0.33 * rows)
+    figure, (axes,) = frame(title, text, height=1.8 + 0.33 * rows)
     axes.set_xscale("log")
     place = rows
-    ticks: dict[int, str] = {}
-    for text, speeds in groups.items():
+    names: dict[int, str] = {}
+    for heading, speeds in groups.items():
         place -= 1
         axes.axhline(place + 0.48, color="#CCCCCC", linewidth=0.8)
-        axes.annotate(
-            text,
+        write_at(
+            axes,
+            heading,
             (0, place),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(6, 0),
-            textcoords="offset points",
+            (6, 0),
+            share_of_width=True,
             va="center",
             fontsize=12.5,
             fontweight="bold",
@@ -97,37 +99,26 @@ def _rows(groups: dict[str, list[Speed]], title: str, found: Bench, note: str) -
         )
         for speed in speeds:
             place -= 1
-            ticks[place] = speed.name
-            _row(axes, speed, place)
+            names[place] = speed.name
+            _draw_row(axes, speed, place)
         if not speeds:
             place -= 1
-            axes.annotate(
-                "nothing here: it takes a second machine",
-                (0, place),
-                xycoords=axes.get_yaxis_transform(),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=12,
-                color=FAINT,
-            )
+            text = "nothing here: it takes a second machine"
+            write_at(axes, text, (0, place), (6, 0), share_of_width=True, va="center", fontsize=12, color=FAINT)
     low = min(speed.single.low for speeds in groups.values() for speed in speeds)
     high = max((speed.batches or speed.single).high for speeds in groups.values() for speed in speeds)
     axes.set_xlim(low * (low / high) ** 0.15, high * (high / low) ** 0.2)
     axes.set_ylim(-0.5, rows - 0.5)
-    axes.set_yticks(list(ticks), list(ticks.values()))
-    for label, name in zip(axes.get_yticklabels(), ticks.values(), strict=True):
-        label.set_color(_colour(name))
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="y", visible=False)
+    name_rows(axes, names, fontsize=12)
     axes.xaxis.set_major_formatter(SHORT)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"messages/s, log scale: ● one at a time, ◆ in batches of {BATCH}")
     return figure
 
 
-def _row(axes: Axes, speed: Speed, place: int) -> None:
-    colour = _colour(speed.name)
+def _draw_row(axes: Axes, speed: Speed, place: int) -> None:
+    """Draw both values with their intervals: one at a time to the left, in batches to the right."""
+    colour = system_colour(speed.name)
     if speed.batches is not None:
         span = [speed.single.median, speed.batches.median]
         axes.plot(span, [place, place], color=colour, linewidth=1.2, alpha=0.4, zorder=1)
@@ -148,10 +139,6 @@ def _row(axes: Axes, speed: Speed, place: int) -> None:
             fontsize=11.5,
             fontweight="bold",
         )
-
-
-def _colour(name: str) -> str:
-    return BLUE if name.startswith(LIGHT) else GREY
 
 
 DRAWINGS: tuple[Drawing, ...] = (

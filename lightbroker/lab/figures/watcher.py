@@ -1,4 +1,7 @@
-"""The block watcher: the chain with its abandoned blocks above the queue that it feeds, and the dashboard of a run."""
+"""The block watcher: the chain with its abandoned blocks above the queue that it feeds, and the dashboard of a run.
+
+The figures of notebook 05.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,20 +21,25 @@ from lightbroker.lab.figures.plots.frame import (
     YELLOW,
     Label,
     caption,
+    dashed_line,
     duration,
     frame,
     label_ends,
     styled,
+    write_at,
 )
 from lightbroker.lab.measure.results import Scene
 
-_ROOM = 1.24  # of the width of the panels: for the names at their right end
-_CANONICAL, _ABANDONED = 0.0, -1.0  # the lanes of the chain
+_ROOM = 1.24  # times the width, so that the names have room at the right end
+_CANONICAL, _ABANDONED = 0.0, -1.0  # the heights of the two lanes
 
 
 @styled
 def chain_reorg(scene: Scene) -> Figure:
-    """Blocks when they were queued, in two lanes; below, on the same axis, what the queue held and how long it took."""
+    """Draw the blocks at the time when they were queued, in a lane for the chain and one for abandoned blocks.
+
+    The panels below have the same axis: how many messages the queue held, and how long each waited.
+    """
     data = scene.data
     gone = sum(abandoned for *_, abandoned in data["blocks"])
     longest, inside = (max((wait for _, wait in data[name]), default=0.0) for name in ("since_head", "in_queue"))
@@ -44,24 +52,18 @@ def chain_reorg(scene: Scene) -> Figure:
     figure, (tree, depth, wait) = frame(title, caption(scene.machine, note), rows=3, height=7.6)
     tree.get_gridspec().set_height_ratios([1.0, 1.4, 1.5])  # type: ignore[union-attr]
     _draw_tree(tree, data["blocks"])
-    tree.annotate(
-        f"{data['burst']} heads in a burst",
-        (data["burst_at"], _CANONICAL),
-        xytext=(0, 12),
-        textcoords="offset points",
-        fontsize=11,
-        color=GREY,
-    )
+    burst = f"{data['burst']} heads in a burst"
+    write_at(tree, burst, (data["burst_at"], _CANONICAL), (0, 12), fontsize=11, color=GREY)
     depth.step(*_columns(data["depth"]), where="post", color=BLUE)
     depth.set_ylim(0, data["capacity"] * 1.25)
     depth.set_ylabel("messages held")
-    depth.axhline(data["capacity"], color=FAINT, linestyle=(0, (5, 4)), linewidth=1.3, zorder=1)
-    depth.annotate(
+    dashed_line(depth, data["capacity"])
+    write_at(
+        depth,
         f"capacity {data['capacity']}",
         (1, data["capacity"]),
-        xycoords=depth.get_yaxis_transform(),
-        xytext=(0, 4),
-        textcoords="offset points",
+        (0, 4),
+        share_of_width=True,
         ha="right",
         color=FAINT,
         fontsize=11,
@@ -82,6 +84,12 @@ def chain_reorg(scene: Scene) -> Figure:
 
 
 def _draw_tree(axes: Axes, blocks: Sequence[Sequence[Any]]) -> None:
+    """Draw a square for each block, and a line to its parent.
+
+    Args:
+        axes: The panel.
+        blocks: Of each: the seconds of the replay, its hash, the hash of its parent, whether it was abandoned.
+    """
     places = {digest: (at, _ABANDONED if abandoned else _CANONICAL) for at, digest, _, abandoned in blocks}
     for at, digest, parent, abandoned in blocks:
         if parent in places:
@@ -105,7 +113,7 @@ def _columns(points: Sequence[Sequence[float]]) -> tuple[list[float], list[float
 
 @styled
 def run_dashboard(scene: Scene) -> Figure:
-    """What the watcher met, what became of its messages, and how long they waited."""
+    """Draw what the watcher met, what became of its messages, and how long they waited."""
     data = scene.data
     acked: list[list[int]] = data["acked"]
     at_once = sum(count for attempt, count in acked if attempt == 1)
@@ -120,29 +128,21 @@ def run_dashboard(scene: Scene) -> Figure:
     names = ("heads", "duplicates", "filled", "reorganisations", "added", "removed")
     events.get_gridspec().set_width_ratios([1.0, 1.0, 1.25])  # type: ignore[union-attr]
     events.set_title("what the watcher met")
-    _counted(events, [(name, data[name], RED if name == "removed" else BLUE) for name in names])
+    _draw_counts(events, [(name, data[name], RED if name == "removed" else BLUE) for name in names])
     outcomes.set_title("what became of it")
     shown = [(f"acked, attempt {attempt}", count, GREEN if attempt == 1 else YELLOW) for attempt, count in acked]
-    _counted(outcomes, [*shown, ("dead letters", data["dead"], RED), ("lost", data["lost"], RED)])
+    _draw_counts(outcomes, [*shown, ("dead letters", data["dead"], RED), ("lost", data["lost"], RED)])
     waits.set_title("how long it waited")
-    _waited(waits, data["waits"])
+    _draw_waits(waits, data["waits"])
     return figure
 
 
-def _counted(axes: Axes, rows: Sequence[tuple[str, int, str]]) -> None:
-    """A bar with its number for each row, from the top."""
+def _draw_counts(axes: Axes, rows: Sequence[tuple[str, int, str]]) -> None:
+    """Draw a bar with its number for each row, from the top: name, number, colour."""
     highest = max(1, *(count for _, count, _ in rows))
     for place, (_, count, colour) in enumerate(reversed(rows)):
         axes.barh(place, count, height=0.62, color=colour)
-        axes.annotate(
-            f"{count}",
-            (count, place),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=12,
-            fontweight="bold",
-        )
+        write_at(axes, f"{count}", (count, place), (5, 0), va="center", fontsize=12, fontweight="bold")
     axes.set_yticks(range(len(rows)), [name for name, _, _ in reversed(rows)], fontsize=11)
     axes.set_xlim(0, highest * 1.35)
     axes.set_xticks([])
@@ -151,8 +151,13 @@ def _counted(axes: Axes, rows: Sequence[tuple[str, int, str]]) -> None:
     axes.spines["bottom"].set_visible(False)
 
 
-def _waited(axes: Axes, waits: dict[str, dict[str, float | None]]) -> None:
-    """Percentiles in ms as dots, in a row for each; a percentile that the sample does not support is left out."""
+def _draw_waits(axes: Axes, waits: dict[str, dict[str, float | None]]) -> None:
+    """Draw percentiles as dots, in a row for each; a percentile that the sample does not support is left out.
+
+    Args:
+        axes: The panel.
+        waits: By name, by percentile: ms.
+    """
     rows = ["50", "75", "max"]
     labels = {"50": "p50", "75": "p75", "max": "max"}
     for (name, found), colour in zip(waits.items(), (BLUE, RED), strict=False):
@@ -163,15 +168,8 @@ def _waited(axes: Axes, waits: dict[str, dict[str, float | None]]) -> None:
                 continue
             microseconds = max(1.0, 1e3 * value)
             axes.plot(microseconds, place + lift, "o", color=colour, markersize=8)
-            axes.annotate(
-                duration(microseconds),
-                (microseconds, place + lift),
-                xytext=(7, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=11,
-                color=colour,
-            )
+            at = (microseconds, place + lift)
+            write_at(axes, duration(microseconds), at, (7, 0), va="center", fontsize=11, color=colour)
         height = 0.93 if colour == BLUE else 0.86
         axes.text(0.04, height, name, transform=axes.transAxes, color=colour, fontsize=12, fontweight="bold")
     axes.set_xscale("log")

@@ -12,16 +12,15 @@ from matplotlib.figure import Figure
 
 from lightbroker import Broker, ManualClock, Retry
 from lightbroker.lab.figures.plots.frame import Label, caption, duration, frame, label_ends, save, short, styled
-from lightbroker.lab.figures.plots.latency import Ladder, Load, ecdf, heat_map, hockey_stick, percentiles
-from lightbroker.lab.figures.plots.life import depth, small_multiples, timeline
-from lightbroker.lab.figures.plots.throughput import scaling
+from lightbroker.lab.figures.plots.latency import Ladder, Load, draw_heat_map, draw_hockey_stick, draw_percentiles
+from lightbroker.lab.figures.plots.throughput import draw_throughput
+from lightbroker.lab.figures.plots.timeline import draw_timeline
 from lightbroker.lab.measure.curves import heat, ladder
 from lightbroker.lab.theory.usl import fit
 
 matplotlib.use("Agg")
 RNG = np.random.default_rng
 LATENCY = RNG(1).lognormal(5, 0.5, 20_000)
-SECONDS = np.linspace(0, 10, 50)
 RUNS = {n: [1_000.0 * n / (1 + 0.1 * (n - 1)) * each for each in (0.98, 1.0, 1.03)] for n in (1, 2, 4, 8)}
 MACHINE = {
     "cpu": "A CPU",
@@ -35,51 +34,45 @@ CAPTION = caption(MACHINE, "synthetic")
 TITLE = "The finding stands above the figure, with its number, 42, and may take more than one line"
 
 
-def a_life() -> Figure:
+def a_life(name: str) -> Figure:
     clock = ManualClock()
     broker = Broker(clock=clock, trace=100)
     queue = broker.queue("q", retry=Retry(max_attempts=2, base=1.0, jitter=False))
-    bad, good = queue.push("bad"), queue.push("good")
+    ids = {"bad": queue.push("bad"), "good": queue.push("good")}
     queue.pull().nack("boom")
     queue.pull().ack()
     clock.advance(1.0)
     queue.pull().nack("boom")
-    assert bad is not None
-    assert good is not None
-    return timeline({"bad": broker.trace(bad), "good": broker.trace(good)}, TITLE, CAPTION)
+    found = ids[name]
+    assert found is not None
+    return draw_timeline(broker.trace(found), name, TITLE, CAPTION)
 
 
 def a_ladder() -> Figure:
     found = Ladder(*ladder(LATENCY).values(), LATENCY.size)
-    return percentiles({"one": found, "other": found}, TITLE, CAPTION, promise_us=1_000)
+    return draw_percentiles({"one": found, "other": found}, TITLE, CAPTION, promise_us=1_000)
 
 
 def a_heat_map() -> Figure:
     found = heat(np.linspace(0, 10, LATENCY.size), LATENCY)
-    return heat_map(found["heat_s"], found["heat_us"], found["heat"], TITLE, CAPTION)
+    return draw_heat_map(found["heat_s"], found["heat_us"], found["heat"], TITLE, CAPTION)
 
 
 def a_hockey_stick() -> Figure:
     loads = [Load(1e3, [90, 91], [200, 210]), Load(1e4, [95], [240, None]), Load(1e5, [], [None, None])]
     theory = ("M/D/1", [1e3, 1e4, 5e4], [5.0, 6.0, 50.0])
-    return hockey_stick({"one": loads, "other": loads[:2]}, TITLE, CAPTION, theory, promise=(1e4, 1e3))
+    return draw_hockey_stick({"one": loads, "other": loads[:2]}, TITLE, CAPTION, theory, promise=(1e4, 1e3))
 
 
 FIGURES: dict[str, Callable[[], Figure]] = {
     "percentiles": a_ladder,
-    "ecdf": lambda: ecdf({"one": LATENCY, "other": LATENCY * 2}, TITLE, CAPTION),
     "heat map": a_heat_map,
     "hockey stick": a_hockey_stick,
-    "scaling": lambda: scaling({"one": RUNS, "other": {1: [500.0], 8: [90.0]}}, TITLE, CAPTION, {"one": fit(RUNS, 1)}),
-    "timeline": a_life,
-    "depth": lambda: depth(SECONDS, {"ready": SECONDS * 9}, TITLE, CAPTION, memory_mb=SECONDS + 30, capacity=50),
-    "depth alone": lambda: depth(SECONDS, {"ready": SECONDS, "leased": SECONDS}, TITLE, CAPTION),
-    "small multiples": lambda: small_multiples(
-        {each: {"ready": (SECONDS, SECONDS), "lost": (SECONDS, SECONDS / 2)} for each in ("BLOCK", "REJECT")},
-        TITLE,
-        CAPTION,
-        "messages",
+    "throughput": lambda: draw_throughput(
+        {"one": RUNS, "other": {1: [500.0], 8: [90.0]}}, TITLE, CAPTION, {"one": fit(RUNS, 1)}
     ),
+    "timeline of a dead letter": lambda: a_life("bad"),
+    "timeline of an acked message": lambda: a_life("good"),
 }
 
 

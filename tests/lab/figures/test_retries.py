@@ -1,4 +1,4 @@
-"""The figures of notebook 04: the title holds the numbers of the data, and data at the edge is drawn too."""
+"""The figures of messages that fail: the title holds the numbers of the data, and data at the edge is drawn too."""
 
 from typing import Any
 
@@ -69,3 +69,20 @@ DONE_AT_LAST = [
 )
 def test_the_poison_says_whom_it_killed(life: Any, expected: str) -> None:
     assert expected in title("poison-life", life=life, lease=30.0, most=3)
+
+
+FIRST = [3.0, "READY", "LEASED", 1, "pull"]
+AGAIN = [[33.0, "LEASED", "READY", 1, "lease expired"], [36.0, "READY", "LEASED", 2, "pull"]]
+ACK = [40.0, "LEASED", "acked", 2, "ack"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([PUSH, FIRST, *AGAIN, ACK], "at 8 s; 28 s later another has the message, and it is acked once"),
+        ([PUSH, FIRST, *AGAIN], "28 s later another has the message, and it is acked never"),
+        ([PUSH, FIRST], "at 8 s; nobody else has the message yet, and it is acked never"),
+    ],
+)
+def test_the_life_of_a_message_says_how_long_it_waited_for_another_worker(steps: Any, expected: str) -> None:
+    assert expected in title("message-life", life=steps, silent=8.0, refused=38.0, lease=30.0)

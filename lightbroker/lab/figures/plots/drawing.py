@@ -1,4 +1,4 @@
-"""One committed figure: its names, and how it comes from its data."""
+"""What makes a figure a committed one: its names, and how it comes from its data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +8,20 @@ from matplotlib.figure import Figure
 
 
 class Drawing(NamedTuple):
-    """A figure's file name, the data that it is drawn from, how that is read and drawn, and a line on what it shows.
+    """A committed figure.
 
-    data: the name of the file in `figures/data/`, None for a picture of none; made: the command that measures it.
+    Attributes:
+        name: The picture is `figures/NAME.png`.
+        data: The data are `figures/data/DATA.json`; None for a picture that is drawn from no data.
+        read: Reads that file.
+        draw: Draws the figure from what was read. The function has the name of the picture.
+        shows: A sentence on what the figure shows.
+        measured_by: The command that measures the data.
     """
 
     name: str
     data: str | None
     read: Callable[[Path], Any]
     draw: Callable[[Any], Figure]
-    line: str
-    made: str = "make experiments"
+    shows: str
+    measured_by: str = "make experiments"

@@ -1,4 +1,4 @@
-"""Latency: its percentiles, its distribution, its course, and what the offered load does to it."""
+"""Latency: its percentiles, how it changes over time, and what the offered load does to it."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
-from numpy.typing import ArrayLike
 
 from lightbroker.lab.figures.plots.frame import (
     COLOURS,
@@ -21,11 +20,18 @@ from lightbroker.lab.figures.plots.frame import (
     promise_line,
     short,
     styled,
+    write_at,
 )
 
 
 class Ladder(NamedTuple):
-    """Percentiles and their latencies in µs, the maximum as percent 100, and of how many messages (`curves.ladder`)."""
+    """Percentiles of one run, as `measure.curves.ladder` makes them.
+
+    Attributes:
+        percents: In rising order; the last is 100, which stands for the maximum.
+        latencies: In µs, one for each of the percents.
+        samples: Of how many messages.
+    """
 
     percents: Sequence[float]
     latencies: Sequence[float]
@@ -33,7 +39,13 @@ class Ladder(NamedTuple):
 
 
 class Load(NamedTuple):
-    """Latencies in µs of several runs at one offered load in messages/s; None for a run that is not valid."""
+    """The latencies of several runs at one offered load.
+
+    Attributes:
+        rate: The offered load in messages/s.
+        p50: In µs, for each run; None where too few samples support it.
+        p99: In µs, for each run; None for a run that is not valid.
+    """
 
     rate: float
     p50: Sequence[float | None]
@@ -41,11 +53,18 @@ class Load(NamedTuple):
 
 
 @styled
-def percentiles(ladders: Mapping[str, Ladder], title: str, caption: str, promise_us: float | None = None) -> Figure:
-    """Percentiles on a nines axis: each step to the right is ten times rarer. After Tene's HdrHistogram plots.
+def draw_percentiles(
+    ladders: Mapping[str, Ladder], title: str, caption: str, promise_us: float | None = None
+) -> Figure:
+    """Draw percentiles on an axis on which each step to the right is ten times rarer, as Tene's HdrHistogram does.
 
-    A line ends at the last percentile that its sample supports; the ring beyond it is the maximum. promise_us: a
-    latency to draw as a line.
+    A line ends at the last percentile that its sample supports. The ring beyond it is the maximum.
+
+    Args:
+        ladders: The percentiles, by name.
+        title: The finding.
+        caption: The last line.
+        promise_us: A promised latency in µs, drawn as a dashed line.
     """
     figure, (axes,) = frame(title, caption)
     labels, samples = [], {ladder.samples for ladder in ladders.values()}
@@ -76,42 +95,19 @@ def percentiles(ladders: Mapping[str, Ladder], title: str, caption: str, promise
 
 
 @styled
-def ecdf(samples: Mapping[str, ArrayLike], title: str, caption: str) -> Figure:
-    """The share of messages that took at most so many µs: every sample is in it, and modes show as steps."""
-    figure, (axes,) = frame(title, caption)
-    labels = []
-    lines = {name: np.sort(np.asarray(values, dtype=float)) for name, values in samples.items()}
-    width = max(map(np.max, lines.values())) / min(map(np.min, lines.values()))
-    for (name, ordered), colour in zip(lines.items(), COLOURS, strict=False):
-        axes.step(ordered, np.arange(1, ordered.size + 1) / ordered.size, where="post", color=colour)
-
-        def crossed(share: float, name: str = name) -> float:
-            """How many other lines the name would lie on, and how much of its own."""
-            at = np.quantile(lines[name], share)
-            others = [np.quantile(line, share) for other, line in lines.items() if other != name]
-            high, low = np.quantile(lines[name], (share + 0.04, share - 0.04))
-            return float(sum(0.9 * at < other < at * width**0.4 for other in others) + np.log10(high / low))
-
-        share = min((0.85, 0.75, 0.65, 0.5, 0.35, 0.2), key=crossed)
-        labels.append(Label(float(np.quantile(ordered, share)), share, f"{name}, n = {ordered.size:,}", colour))
-    axes.set_xscale("log")
-    axes.set_ylim(0, 1.02)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
-    axes.set_xlabel("latency, log scale")
-    axes.set_ylabel("share of the messages")
-    axes.xaxis.set_major_formatter(DURATION)
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    label_ends(axes, labels)
-    return figure
-
-
-@styled
-def heat_map(
+def draw_heat_map(
     seconds: Sequence[float], latencies_us: Sequence[float], counts: Sequence[float], title: str, caption: str
 ) -> Figure:
-    """How many messages took how long, over the time at which they were planned (edges and counts of `curves.heat`).
+    """Draw how many messages took how long, over the time at which they were planned: a latency heat map after Gregg.
 
-    The darker, the more messages; a pause is a slope, two kinds of message are two bands. After Gregg.
+    The darker a cell, the more messages. A pause shows as a slope, and two kinds of message show as two bands.
+
+    Args:
+        seconds: The edges of the columns.
+        latencies_us: The edges of the rows, in µs.
+        counts: Of messages in each cell, row after row. `measure.curves.heat` makes all three.
+        title: The finding.
+        caption: The last line.
     """
     figure, (axes,) = frame(title, caption)
     grid = np.asarray(counts).reshape(len(latencies_us) - 1, len(seconds) - 1)
@@ -134,17 +130,24 @@ def heat_map(
 
 
 @styled
-def hockey_stick(
+def draw_hockey_stick(
     loads: Mapping[str, Sequence[Load]],
     title: str,
     caption: str,
-    theory: tuple[str, Sequence[float], Sequence[float]] | None = None,
-    promise: tuple[float, float] | None = None,
+    theory: tuple[str, Sequence[float], Sequence[float]],
+    promise: tuple[float, float],
 ) -> Figure:
-    """Latency over the offered load: flat for long, then straight up. A dot is a run, a line goes through the medians.
+    """Draw latency over the offered load: it stays flat for long, and then goes straight up.
 
-    theory: its name, rates in messages/s and latencies in µs; promise: a rate and a latency to keep at it. A rate at
-    which a run could not keep its plan gets a cross at the top: there, latency has no value.
+    A dot is a run, and a line goes through the medians. A rate at which a run could not keep its plan gets a cross at
+    the top, because latency has no value there.
+
+    Args:
+        loads: By the name of the system.
+        title: The finding.
+        caption: The last line.
+        theory: The name of a model, rates in messages/s, and for each the latency in µs.
+        promise: A rate in messages/s, and the p99 in µs that is promised at it.
     """
     figure, (axes,) = frame(title, caption)
     labels, lost = [], []
@@ -163,14 +166,10 @@ def hockey_stick(
         lost += [(load.rate, colour) for load in found if None in load.p99]
     axes.set_xscale("log")
     axes.set_yscale("log")
-    if theory is not None:
-        name, rates, latencies = theory
-        axes.plot(rates, latencies, "--", color=GREY, linewidth=1.6)
-        middle = len(rates) // 3
-        place = (rates[middle], latencies[middle])
-        axes.annotate(
-            name, place, xytext=(0, 9), textcoords="offset points", color=GREY, fontweight="bold", fontsize=12
-        )
+    name, rates, latencies = theory
+    axes.plot(rates, latencies, "--", color=GREY, linewidth=1.6)
+    third = len(rates) // 3
+    write_at(axes, name, (rates[third], latencies[third]), (0, 9), color=GREY, fontweight="bold", fontsize=12)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * 2)
     for rate, colour in lost:
@@ -179,9 +178,8 @@ def hockey_stick(
     ticks = [tick for tick in axes.get_xticks() if left <= tick <= right]
     axes.set_xlim(left, right * (right / left) ** 0.2)
     axes.set_xticks(ticks)
-    if promise is not None:
-        rate, latency = promise
-        promise_line(axes, latency, f"promise: p99 under {duration(latency)} at {short(rate)}/s")
+    rate, latency = promise
+    promise_line(axes, latency, f"promise: p99 under {duration(latency)} at {short(rate)}/s")
     axes.set_xlabel(
         "offered load, messages/s, log scale" + (" (×: the sender could not keep its plan)" if lost else "")
     )

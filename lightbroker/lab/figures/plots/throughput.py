@@ -11,16 +11,22 @@ from lightbroker.lab.theory.usl import UslFit
 
 
 @styled
-def scaling(
+def draw_throughput(
     runs: Mapping[str, Mapping[float, Sequence[float]]],
     title: str,
     caption: str,
     fits: Mapping[str, UslFit] | None = None,
     xlabel: str = "consumers, log scale",
 ) -> Figure:
-    """Messages/s over what `xlabel` names; a dot is a run. A line goes through the medians, or is the fitted law.
+    """Draw throughput over the number of consumers or over another setting: a dot is a run.
 
-    fits: the Universal Scalability Law of some of the systems, drawn with its 95 % band instead of the medians.
+    Args:
+        runs: By the name of the system, by the setting: messages/s of each run.
+        title: The finding.
+        caption: The last line.
+        fits: The Universal Scalability Law of some of the systems. It is drawn with its 95 % band; the line of the
+            other systems goes through the medians.
+        xlabel: What the setting is.
     """
     figure, (axes,) = frame(title, caption)
     labels = []

@@ -1,28 +1,10 @@
-"""The figures of notebook 01: the title holds the number of the data, and data at the edge is drawn too."""
+"""The figure of one mutex: the title holds the number of the data, and data at the edge is drawn too."""
 
 from typing import Any
 
 import pytest
 
 from tests.lab.figures.titles import title
-
-PUSH = [0.0, "NEW", "READY", 0, "push"]
-PULL = [3.0, "READY", "LEASED", 1, "pull"]
-AGAIN = [[33.0, "LEASED", "READY", 1, "lease expired"], [36.0, "READY", "LEASED", 2, "pull"]]
-ACK = [40.0, "LEASED", "acked", 2, "ack"]
-
-
-@pytest.mark.parametrize(
-    ("steps", "expected"),
-    [
-        ([PUSH, PULL, *AGAIN, ACK], "at 8 s; 28 s later another has the message, and it is acked once"),
-        ([PUSH, PULL, *AGAIN], "28 s later another has the message, and it is acked never"),
-        ([PUSH, PULL], "at 8 s; nobody else has the message yet, and it is acked never"),
-    ],
-)
-def test_the_life_of_a_message_says_how_long_it_waited_for_another_worker(steps: Any, expected: str) -> None:
-    assert expected in title("message-life", life=steps, silent=8.0, refused=38.0, lease=30.0)
-
 
 MUTEX = {"1": [400_000.0, 420_000.0], "100": [21_000.0, 20_000.0]}
 LIGHT = {"1": [300_000.0], "100": [270_000.0]}
