@@ -23,7 +23,7 @@ from lightbroker.core.store import Store
 from lightbroker.watcher import ChainWatcher, Journal
 
 if TYPE_CHECKING:
-    from lightbroker.stores.sqlite.queue import SqliteStore
+    from lightbroker.stores.sqlite.store import SqliteStore
 
 log = logging.getLogger(__name__)
 

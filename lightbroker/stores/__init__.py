@@ -19,9 +19,9 @@ __all__ = ["open_store", "register"]
 
 
 def _open_sqlite(url: str, create: bool) -> Store:
-    from lightbroker.stores.sqlite import queue  # here, because programs that stay in memory need no sqlite3
+    from lightbroker.stores.sqlite import store  # here, because programs that stay in memory need no sqlite3
 
-    return queue.open_store(url, create)
+    return store.open_store(url, create)
 
 
 def _open_redis(url: str, create: bool) -> Store:

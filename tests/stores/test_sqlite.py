@@ -23,7 +23,8 @@ from lightbroker.core.registry import open_store
 from lightbroker.stores.sqlite import connection as sqlite_connection
 from lightbroker.stores.sqlite.connection import SCHEMA_VERSION
 from lightbroker.stores.sqlite.file import _READ, _WRITE, SqliteFile, _Job
-from lightbroker.stores.sqlite.queue import SqliteQueue, SqliteStore
+from lightbroker.stores.sqlite.queue import SqliteQueue
+from lightbroker.stores.sqlite.store import SqliteStore
 from tests.support import Call, counts, drain
 
 Make = Callable[..., Broker]

@@ -6,5 +6,6 @@ counts         the counts of a queue
 rows           its rows
 transitions    what becomes of a message
 waiting        waiting across processes
-queue          the store, and the methods of a queue
+queue          the methods of a queue
+store          the queues of a file by name, and the URL of a file
 """

@@ -1,22 +1,17 @@
-"""The store in an SQLite file: several processes share its queues, and a crash loses nothing that was accepted.
+"""The methods of a queue in an SQLite file: each transition is one transaction, see `file` for what that guarantees.
 
-Each transition is one transaction (`sqlite_file`). With `synchronous=normal`, the default, it survives the death of
-the process; with `synchronous=full` it also survives that of the machine, at the price of an fsync for each commit.
-Leases, delays and time-to-live end by Unix time, so they mean the same in every process and after a reboot; a step of
-the machine's clock moves them. Capacity and counts are those of the file; the other options of a queue are each
-process's own and apply to what it does itself; the file remembers them for those who only look after the queue.
+Here are the waiting for a message or for room, the waking of threads that wait, and the alarm that moves messages on
+when time passes.
 
-A timeout is for a message, or for room. For another process that is writing, all that changes something waits besides,
-`pull(timeout=0)` too: usually as long as a commit takes, for a minute at most, then it raises StoreError. The file must
-stay where it is while a broker has it open: if somebody deletes or replaces it, or puts a copy back, SQLite goes on in
-the file that nobody can find any more, and what is accepted from then on is lost.
+A time-out covers the wait for a message or for room. A method that changes something, even `pull(timeout=0)`, may also
+have to wait for another process that is writing. That usually takes as long as a commit. After a minute it raises
+StoreError.
 """
 
 import logging
 from collections.abc import Iterable, Sequence
 from functools import partial
 from queue import Empty
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lightbroker.core import outcome
 from lightbroker.core.clock import Clock
@@ -34,52 +29,6 @@ from lightbroker.stores.sqlite.waiting import Gate, Lookout
 log = logging.getLogger(__name__)
 
 _AGAIN = 1.0  # seconds until a failed look at what is due is repeated
-
-
-def open_store(url: str, create: bool = True) -> "SqliteStore":
-    """The store that `sqlite:///path.db` names, or `sqlite:////absolute/path.db`.
-
-    create: whether to make the file if it is not there.
-
-    `?synchronous=normal` or `full` says what a commit survives. Raises ValueError naming what the URL has wrong, and
-    StoreError for a file that cannot be used.
-    """
-    parts = urlsplit(url)
-    if parts.netloc or parts.fragment or len(parts.path) < 2:
-        raise ValueError(f"store: {url!r} names no file; write sqlite:///path.db or sqlite:////absolute/path.db")
-    options = {"synchronous": "normal", **dict(parse_qsl(parts.query, keep_blank_values=True))}
-    synchronous = options.pop("synchronous").lower()
-    if options:
-        raise ValueError(f"store: {url!r} has the unknown option {', '.join(sorted(options))}; there is: synchronous")
-    if synchronous not in ("normal", "full"):
-        raise ValueError(f"store: synchronous must be normal or full, not {synchronous!r}")
-    path = unquote(parts.path[1:])
-    if path == ":memory:":
-        raise ValueError(f"store: {url!r} would be lost with the process; use 'memory://', which is faster")
-    return SqliteStore(path, synchronous, create)
-
-
-class SqliteStore:
-    """Queues in the file at `path`. SQLite 3.24 or later; every Python since 3.10 is built with one."""
-
-    def __init__(self, path: str, synchronous: str = "normal", create: bool = True) -> None:
-        self.path = path
-        self._file = SqliteFile(path, synchronous, create)
-        self._lookout = Lookout()
-
-    def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> "SqliteQueue":
-        """Open the queue; raises ValueError if the file holds it with other bounds."""
-        return SqliteQueue(self._file, self._lookout, name, options, clock, note)
-
-    def declared(self) -> dict[str, QueueOptions]:
-        """The queues in the file."""
-        rows = self._file.read(lambda: self._file.execute("SELECT name, options FROM queue ORDER BY name").fetchall())
-        return {name: QueueOptions.from_json(options) for name, options in rows}
-
-    def close(self) -> None:
-        """Close the file."""
-        self._lookout.close()
-        self._file.close()
 
 
 class SqliteQueue:
