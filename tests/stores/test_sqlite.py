@@ -21,9 +21,9 @@ import pytest
 from lightbroker import Broker, DeadLetter, Delivery, ManualClock, Message, Overflow, Queue, Retry, StoreError
 from lightbroker.core.registry import open_store
 from lightbroker.stores.sqlite import connection as sqlite_connection
-from lightbroker.stores.sqlite.connection import SCHEMA_VERSION
 from lightbroker.stores.sqlite.file import _READ, _WRITE, SqliteFile, _Job
 from lightbroker.stores.sqlite.queue import SqliteQueue
+from lightbroker.stores.sqlite.schema import SCHEMA_VERSION
 from lightbroker.stores.sqlite.store import SqliteStore
 from tests.support import Call, counts, drain
 
@@ -377,7 +377,7 @@ def test_a_file_that_stays_busy_is_an_error_that_says_so(
     path: Path, make_broker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = _queue(make_broker())
-    monkeypatch.setattr(sqlite_connection, "_PATIENCE", 0.05)
+    monkeypatch.setattr(sqlite_connection, "_LOCK_TIMEOUT", 0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="another process has kept the write lock"):
@@ -413,7 +413,7 @@ def _together(file: SqliteFile, *works: Callable[[], Any]) -> tuple[list[Call], 
     calls = [Call(file.run, work) for work in works]
     assert all(call.blocks() for call in calls)
     statements: list[str] = []
-    file._connection.set_trace_callback(statements.append)
+    file._connection._connection.set_trace_callback(statements.append)
     go.set()
     first.result()
     for call in calls:
@@ -422,7 +422,7 @@ def _together(file: SqliteFile, *works: Callable[[], Any]) -> tuple[list[Call], 
 
 
 def _waiting(file: SqliteFile, begin: str, work: Callable[[], Any]) -> _Job[Any]:
-    """A job whose thread waits to be called."""
+    """A job whose thread waits to be woken."""
     job = _Job(begin, work)
     file._jobs.append(job)
     return job
@@ -532,7 +532,7 @@ def test_an_interrupt_while_work_is_undone_leaves_that_to_the_next(make_broker: 
     def extend_and_fail() -> None:
         store._do.extend(delivery, 60.0)
         store._do.enter([Message("id", b"", 0.0)], 0.0, True)
-        store._file.undo.append(partial(undo_at_the_second_time, store._file.undo.pop()))
+        store._file.on_rollback.append(partial(undo_at_the_second_time, store._file.on_rollback.pop()))
         raise ZeroDivisionError
 
     with pytest.raises(KeyboardInterrupt):
@@ -543,13 +543,13 @@ def test_an_interrupt_while_work_is_undone_leaves_that_to_the_next(make_broker: 
 
 def test_work_is_done_even_if_nobody_calls_its_thread(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after an interrupt between the end of a transaction and the call."""
-    monkeypatch.setattr(SqliteFile, "_call_next", lambda self: None)
+    monkeypatch.setattr(SqliteFile, "_wake_next_leader", lambda self: None)
     calls, _ = _together(file, lambda: 1, lambda: 2)
     assert [call.result() for call in calls] == [1, 2]
 
 
 def test_an_interrupt_hands_the_turn_on(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lightbroker.stores.sqlite.file._GLANCE", 60.0)
+    monkeypatch.setattr("lightbroker.stores.sqlite.file._RECHECK", 60.0)
     held, go = threading.Event(), threading.Event()
 
     def interrupt() -> None:
@@ -568,7 +568,7 @@ def test_an_interrupt_hands_the_turn_on(file: SqliteFile, monkeypatch: pytest.Mo
 
 
 def test_a_reader_hands_the_turn_on(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lightbroker.stores.sqlite.file._GLANCE", 60.0)
+    monkeypatch.setattr("lightbroker.stores.sqlite.file._RECHECK", 60.0)
     held, go = threading.Event(), threading.Event()
     reader = Call(file.read, lambda: held.set() or go.wait())
     held.wait()
@@ -598,9 +598,10 @@ def test_a_busy_file_is_waited_for_once_by_all_who_wait(
     path: Path, file: SqliteFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rounds: list[None] = []
-    wait = file._patiently
-    monkeypatch.setattr(sqlite_connection, "_PATIENCE", 0.05)
-    monkeypatch.setattr(file, "_patiently", lambda step: rounds.append(None) or wait(step))
+    connection = file._connection
+    wait = connection.retry_while_locked
+    monkeypatch.setattr(sqlite_connection, "_LOCK_TIMEOUT", 0.05)
+    monkeypatch.setattr(connection, "retry_while_locked", lambda step: rounds.append(None) or wait(step))
     others = [_waiting(file, _WRITE, lambda: None) for _ in range(3)]
     with closing(sqlite3.connect(path, isolation_level=None)) as busy:
         busy.execute("BEGIN IMMEDIATE")

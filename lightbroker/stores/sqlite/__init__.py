@@ -1,7 +1,8 @@
 """The store in an SQLite file, shared by the processes of one machine.
 
-connection     opening a file safely
-file           transactions that threads share
+schema         what is in the file: its tables and states
+connection     opening a file safely, waiting for other processes, explaining errors
+file           transactions that the threads of a process share (group commit)
 counts         the counts of a queue
 rows           its rows
 transitions    what becomes of a message

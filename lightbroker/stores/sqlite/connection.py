@@ -1,6 +1,6 @@
-"""One connection to one SQLite file: opening it safely, waiting for other processes, and what went wrong in words.
+"""One connection to one SQLite file: opening it safely, waiting for other processes, and explaining errors.
 
-Processes take turns by SQLite's own write lock; none of them ever waits while it holds it.
+Processes take turns by SQLite's own write lock. No process waits for anything else while it holds that lock.
 """
 
 import os
@@ -11,70 +11,57 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from lightbroker.core.errors import BrokerError, QueueClosed, StoreError
+from lightbroker.stores.sqlite.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
 
-APPLICATION_ID = 0x4C426B72  # "LBkr", in the header of the file
-SCHEMA_VERSION = 3
-_PATIENCE = 60.0  # seconds for which another process may keep the write lock
-_PAUSE = 0.0005, 0.01  # seconds between two looks whether it is free, at first and at most
-_CHECKPOINT = 4000  # pages in the log before they are copied to the file: 16 MiB
+_LOCK_TIMEOUT = 60.0  # seconds for which another process may keep the write lock
+_PAUSE = 0.0005, 0.01  # seconds between two tries to get it: the first pause and the longest
+_CHECKPOINT = 4000  # pages in the log before SQLite copies them to the file: 16 MiB
 _LOG_KEPT = 64 * 1024 * 1024  # bytes of an emptied log that are not given back to the file system
-
-# A message is one row that moves: its key is its state and its place there, so every look-up is the start of a range,
-# and no transition but failing touches a second table for it. What is too long to be moved about lies in `body`.
-# The row with state -1 holds the counts of the queue, see `sqlite_counts`.
-# The index must not be partial by state: SQLite would then prepare each statement anew for every state bound to it.
-# Times are whole Unix microseconds: they compare exactly and mean the same in every process and after a reboot.
-_SCHEMA = """
-CREATE TABLE queue (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, capacity INTEGER, dead_capacity INTEGER, options TEXT NOT NULL);
-CREATE TABLE message (
-    queue INTEGER NOT NULL, state INTEGER NOT NULL, at INTEGER NOT NULL, turn INTEGER NOT NULL,
-    key INTEGER NOT NULL, attempts INTEGER NOT NULL, failed INTEGER NOT NULL, expires INTEGER,
-    id TEXT NOT NULL, timestamp REAL NOT NULL, headers TEXT, body BLOB,
-    PRIMARY KEY (queue, state, at, turn)) WITHOUT ROWID;
-CREATE INDEX mortal ON message (queue, state, expires) WHERE expires IS NOT NULL;
-CREATE TABLE body (key INTEGER PRIMARY KEY, body BLOB NOT NULL);
-CREATE TABLE failure (
-    key INTEGER PRIMARY KEY, reason TEXT, error TEXT NOT NULL, traceback TEXT NOT NULL,
-    first_at REAL NOT NULL, last_at REAL NOT NULL);
-"""
 
 T = TypeVar("T")
 
 
 class SqliteConnection:
-    """Opens the file at `path`; raises StoreError for one that cannot be used or is somebody else's.
+    """A connection to the file at `path`.
 
-    create: whether to make it if it is not there.
+    Args:
+        path: Where the file is.
+        synchronous: SQLite's setting of that name, "normal" or "full".
+        create: Whether to make a file that is not there.
+
+    Raises:
+        StoreError: The file cannot be used, or belongs to another program.
     """
 
-    def __init__(self, path: str, synchronous: str, create: bool = True) -> None:
+    def __init__(self, path: str, synchronous: str, create: bool) -> None:
         if not (create or os.path.exists(path)):
             raise StoreError(f"{path} does not exist, and was not made; check the path")
-        self._path = path
+        self.path = path
         self._closed = False
         try:
             self._connection = sqlite3.connect(path, timeout=0.0, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
-            raise self._explain(error) from error
-        cursor = self._connection.cursor()  # one for all: what a statement finds is read before the next begins
+            raise self.explain(error) from error
+        # One cursor serves all statements, because the rows of each are read before the next begins.
+        cursor = self._connection.cursor()
         self.execute, self.executemany = cursor.execute, cursor.executemany
         try:
-            self._patiently(lambda: self._prepare(synchronous))
+            self.retry_while_locked(lambda: self._set_up(synchronous))
         except BaseException as error:
             self._connection.close()
             if isinstance(error, sqlite3.Error):
-                raise self._explain(error) from error
+                raise self.explain(error) from error
             raise
 
-    def _prepare(self, synchronous: str) -> None:
-        self.execute("BEGIN")  # one state of the file: another process may be making it right now
+    def _set_up(self, synchronous: str) -> None:
+        """Make the tables in an empty file, and set what SQLite keeps for a connection only."""
+        self.execute("BEGIN")  # so that both checks see one state: another process may be making the tables right now
         try:
-            fresh = self._check()
+            empty = self._is_empty()
         finally:
-            self._roll_back()
+            self.roll_back()
         if self._pragma("journal_mode=WAL") != "wal":
-            raise StoreError(f"{self._path}: its file system has no shared memory, which SQLite's log (WAL) needs")
+            raise StoreError(f"{self.path}: its file system has no shared memory, which SQLite's log (WAL) needs")
         for setting in (
             f"synchronous={synchronous}",
             f"wal_autocheckpoint={_CHECKPOINT}",
@@ -84,26 +71,27 @@ class SqliteConnection:
             self._pragma(setting)
         self.execute("BEGIN IMMEDIATE")
         try:
-            if fresh and self._check():
-                for statement in _SCHEMA.split(";"):
+            if empty and self._is_empty():
+                for statement in SCHEMA.split(";"):
                     self.execute(statement)
                 self._pragma(f"application_id={APPLICATION_ID}")
-            self._pragma(f"user_version={SCHEMA_VERSION}")  # each time: it finds out whether the file can be written
+            # Written each time, because that is how a file that cannot be written is found out at once.
+            self._pragma(f"user_version={SCHEMA_VERSION}")
             self.execute("COMMIT")
         except BaseException:
-            self._roll_back()
+            self.roll_back()
             raise
 
-    def _check(self) -> bool:
-        """Whether the file is empty; raises StoreError unless it is, or holds what this version can read."""
+    def _is_empty(self) -> bool:
+        """Return whether the file has no tables yet; raise StoreError if this version cannot read what it has."""
         owner, version = self._pragma("application_id"), self._pragma("user_version")
         if owner == 0 and self.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
             return True
         if owner != APPLICATION_ID:
-            raise StoreError(f"{self._path} is an SQLite file of another program; nothing was changed")
+            raise StoreError(f"{self.path} is an SQLite file of another program; nothing was changed")
         if version != SCHEMA_VERSION:
             raise StoreError(
-                f"{self._path} has schema version {version}, this LightBroker reads {SCHEMA_VERSION}; nothing was "
+                f"{self.path} has schema version {version}, this LightBroker reads {SCHEMA_VERSION}; nothing was "
                 f"changed"
             )
         return False
@@ -112,18 +100,34 @@ class SqliteConnection:
         row = self.execute(f"PRAGMA {setting}").fetchone()
         return row and row[0]
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction has begun and has not ended."""
+        return not self._closed and self._connection.in_transaction
+
+    def roll_back(self) -> None:
+        """End the transaction, if there is one, and undo what it changed."""
+        if self.in_transaction:
+            self.execute("ROLLBACK")
+
     def close(self) -> None:
         """Close the connection; the last process to do so also removes the log."""
         self._closed = True
         self._connection.close()
 
-    def _roll_back(self) -> None:
-        if not self._closed and self._connection.in_transaction:
-            self.execute("ROLLBACK")
+    def retry_while_locked(self, step: Callable[[], T]) -> T:
+        """Call `step` again and again while another process has the lock that it needs.
 
-    def _patiently(self, step: Callable[[], T]) -> T:
-        """Do `step`, again and again while another process has the lock that it needs."""
-        until = time.monotonic() + _PATIENCE
+        Args:
+            step: Raises sqlite3.OperationalError without waiting if the file is locked.
+
+        Returns:
+            What `step` returns.
+
+        Raises:
+            sqlite3.OperationalError: The file was still locked after a minute.
+        """
+        until = time.monotonic() + _LOCK_TIMEOUT
         pause, longest = _PAUSE
         while True:
             try:
@@ -131,10 +135,11 @@ class SqliteConnection:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() > until:
                     raise
-            time.sleep(pause * random.uniform(0.5, 1.0))
+            time.sleep(pause * random.uniform(0.5, 1.0))  # random, so that processes do not try in step
             pause = min(2.0 * pause, longest)
 
-    def _explain(self, error: sqlite3.Error) -> BrokerError:
+    def explain(self, error: sqlite3.Error) -> BrokerError:
+        """Return the error to raise instead of SQLite's: it names the file and says what to do."""
         if self._closed:
             return QueueClosed("the broker is closed")
         text = str(error)
@@ -144,8 +149,8 @@ class SqliteConnection:
             ("unable to open", "it cannot be opened; its directory must exist and be writable"),
             ("not a database", "it is not an SQLite file; nothing was changed"),
             ("malformed", "it is damaged; restore it from a copy, or save what `sqlite3 FILE .recover` finds"),
-            ("locked", f"another process has kept the write lock for {_PATIENCE:g} s"),
+            ("locked", f"another process has kept the write lock for {_LOCK_TIMEOUT:g} s"),
         ):
             if sign in text:
-                return StoreError(f"{self._path}: {meaning} (SQLite: {text})")
-        return StoreError(f"{self._path}: SQLite: {text}")
+                return StoreError(f"{self.path}: {meaning} (SQLite: {text})")
+        return StoreError(f"{self.path}: SQLite: {text}")

@@ -12,12 +12,8 @@ from lightbroker.core.errors import InvariantError
 from lightbroker.core.policy import QueueOptions
 from lightbroker.core.store import QueueStats
 from lightbroker.stores.sqlite.file import SqliteFile
+from lightbroker.stores.sqlite.schema import DEAD, DELAYED, LEASED, MAX_INTEGER, MAX_TIME, READY
 
-STATES = ("READY", "DELAYED", "LEASED", "DEAD")
-READY, DELAYED, LEASED, DEAD = range(4)
-FAR = 1 << 62  # microseconds: later than anything
-
-_MOST = (1 << 63) - 1  # what a column holds
 _COUNTS = struct.Struct("<14q")  # turn and due, then the states and the totals in the order of `QueueStats`
 _HERE = "queue = ? AND state = -1 AND at = 0 AND turn = 0"
 _MAKE = "INSERT OR IGNORE INTO queue (name, capacity, dead_capacity, options) VALUES (?, ?, ?, ?)"
@@ -40,7 +36,7 @@ class QueueCounts:
         self._execute, self._executemany = file.execute, file.executemany
         self._announce = announce
         self.states = [0, 0, 0, 0]  #: how many are READY, DELAYED, LEASED, DEAD
-        self.due = FAR  #: microseconds; no delay, lease or TTL ends before
+        self.due = MAX_TIME  #: microseconds; no delay, lease or TTL ends before
         self.turn = self.accepted = self.acked = self.dropped = self.expired = 0
         self.purged = self.retried = self.redriven = self.refused = 0
         self._version: int | None = None
@@ -48,8 +44,8 @@ class QueueCounts:
         self._changed = False
         bounds = {"capacity": options.capacity, "dead_capacity": options.dead_capacity}
         for bound, value in bounds.items():
-            if value is not None and value > _MOST:
-                raise ValueError(f"{bound} must be at most {_MOST} in an SQLite file, or None, not {value}")
+            if value is not None and value > MAX_INTEGER:
+                raise ValueError(f"{bound} must be at most {MAX_INTEGER} in an SQLite file, or None, not {value}")
         self.id = file.run(lambda: self._open(bounds, options.to_json()))
 
     def _open(self, bounds: dict[str, int | None], options: str) -> int:
@@ -67,16 +63,16 @@ class QueueCounts:
                 f"them, stop every program that uses the file and update its table `queue`"
             )
         self._execute("UPDATE queue SET options = ? WHERE id = ?", (options, row[0]))
-        self._execute(_BEGIN, (row[0], _COUNTS.pack(0, FAR, *[0] * 12)))
+        self._execute(_BEGIN, (row[0], _COUNTS.pack(0, MAX_TIME, *[0] * 12)))
         return int(row[0])
 
     def load(self) -> None:
         """Read the counts, before anything else in a transaction; not again if nobody else has written since."""
-        if self in self._file.touched:
+        if self in self._file.participants:
             return
-        self._file.touched.append(self)
-        if self._version != self._file.version:
-            self._version = self._file.version
+        self._file.participants.append(self)
+        if self._version != self._file.data_version:
+            self._version = self._file.data_version
             self._saved = counts = _COUNTS.unpack(self._execute(_LOAD, (self.id,)).fetchone()[0])
             self.turn, self.due, *self.states = counts[:6]
             self.accepted, self.acked, self.dropped, self.expired = counts[6:10]
@@ -98,14 +94,14 @@ class QueueCounts:
         if self._changed:
             self._announce()
 
-    def forget(self) -> None:
+    def rolled_back(self) -> None:
         """Read the counts anew when they are needed next."""
         self._version = None
 
     @property
     def room(self) -> int:
         """How many more messages the queue may hold; a lot if it has no bound."""
-        return FAR if self._capacity is None else self._capacity - sum(self.states[:DEAD])
+        return MAX_INTEGER if self._capacity is None else self._capacity - sum(self.states[:DEAD])
 
     def stats(self) -> QueueStats:
         """The counts as the contract names them."""

@@ -1,10 +1,22 @@
-"""Transactions on one SQLite file that the threads of a process share (group commit).
+"""Transactions on one SQLite file, shared by the threads of a process (group commit).
 
-Every change is work for `SqliteFile.run`. Whoever holds the lock does the work of all who wait and commits once, so the
-cost of a commit, an fsync with `synchronous=full`, is shared by the threads that need one at that time. They wait to be
-called and not for the lock (leader and followers, as in RocksDB's write groups): a thread whose work was done would
-otherwise stand in line once more, and come too late with its next for the commit that follows. Who reads stands in
-the same line, or a thread that reads again and again would find the lock free each time, and who writes never would.
+A transaction happens as a whole or not at all, whatever is killed or interrupted. What a commit survives depends on
+the setting `synchronous`:
+
+    normal  (the default) The death of the process. A power cut or a crash of the operating system may take back the
+            last commits, but leaves the file sound: SQLite appends each commit to a log, and calls fsync only when it
+            copies the log to the file, every few thousand pages.
+    full    A power cut too. SQLite calls fsync for each commit, so a commit takes as long as the disk needs.
+
+Group commit: threads that write at the same time share one transaction, and so one fsync. This pays because a commit
+costs nearly the same for one message as for a hundred. `SqliteFile.run` appends a job to a list. The thread that gets
+the lock is the leader: it does all jobs in the list, commits once, and wakes the threads whose jobs are done. Then it
+wakes one of the threads whose jobs came too late, which leads next. RocksDB's write groups work the same way.
+
+The other threads do not wait for the lock, but each for a wake-up of its own. In a queue for the lock, a thread would
+learn too late that its job is done, and its next job would miss the commit that is about to start. Reads are jobs too.
+If a thread took the lock just for itself, one that reads in a loop would find it free each time, and the writers that
+were woken would always come too late.
 """
 
 import os
@@ -19,27 +31,30 @@ from typing import Any, Generic, Protocol, TypeVar
 from lightbroker.core.errors import BrokerError, StoreError
 from lightbroker.stores.sqlite.connection import SqliteConnection
 
-_GLANCE = 0.1  # seconds after which a thread looks for itself: who should have called it may have been interrupted
+# Seconds after which a waiting thread looks for itself, in case the thread that should have woken it was interrupted.
+_RECHECK = 0.1
 _READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
 
 T = TypeVar("T")
 
 
-class Touched(Protocol):
-    """What a transaction loaded and has to bring to an end: with `save` and `committed`, or with `forget`."""
+class Participant(Protocol):
+    """What a transaction changes in memory, beside the file. It adds itself to `SqliteFile.participants`."""
 
     def save(self) -> None:
-        """Write what changed; just before the commit."""
+        """Write the changes to the file. Called just before the commit."""
 
     def committed(self) -> None:
-        """Tell the process what changed; just after the commit, with the lock held."""
+        """Tell the process what changed. Called just after the commit, with the lock of the file held."""
 
-    def forget(self) -> None:
-        """There was no commit: load everything anew."""
+    def rolled_back(self) -> None:
+        """Load everything anew when it is needed next. Called if there is no commit."""
 
 
 class _Job(Generic[T]):
-    __slots__ = ("begin", "called", "done", "error", "result", "work")
+    """What one thread wants done in a transaction, then its result or its error."""
+
+    __slots__ = ("begin", "done", "error", "result", "wake_up", "work")
     result: T
 
     def __init__(self, begin: str, work: Callable[[], T]) -> None:
@@ -47,69 +62,89 @@ class _Job(Generic[T]):
         self.work = work
         self.error: Exception | None = None
         self.done = False
-        self.called = threading.Lock()  # held until its thread shall go on
-        self.called.acquire()
+        self.wake_up = threading.Lock()  # its thread waits to acquire it a second time
+        self.wake_up.acquire()
 
-    def call(self) -> None:
-        """Let its thread go on: the job is done, or it is that thread's turn to do what waits."""
-        with suppress(RuntimeError):  # it has been called already
-            self.called.release()
+    def wake(self) -> None:
+        """Wake the thread of the job: the job is done, or that thread is to lead."""
+        with suppress(RuntimeError):  # the thread was woken before
+            self.wake_up.release()
 
     def attempt(self) -> None:
-        if self.done:  # its thread was interrupted and has given it up
+        """Do the work, inside a transaction that may hold other jobs as well."""
+        if self.done:  # the thread was interrupted and has left
             return
         self.error = None
         try:
             self.result = self.work()
-        except BrokerError as error:  # an answer like any other: what it counted is to be committed
+        except BrokerError as error:  # an answer like any other: what the work has counted is to be committed
             self.error = error
 
 
-class SqliteFile(SqliteConnection):
-    """See `SqliteConnection` for the arguments, and what opening raises."""
+class SqliteFile:
+    """One SQLite file. All threads of the process use it through `run` and `read`.
+
+    The arguments, and what opening raises, are those of `SqliteConnection`.
+    """
 
     def __init__(self, path: str, synchronous: str, create: bool = True) -> None:
         self._process = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held by the thread that leads; it guards all of this but `_jobs`
         self._jobs: deque[_Job[Any]] = deque()
-        self.version = 0  #: another process has written if, in a transaction, this is no longer what it was
-        self.touched: list[Touched] = []
-        self.after_commit: deque[Callable[[], object]] = deque()
-        self.undo: deque[Callable[[], object]] = deque()  #: done last to first unless there is a commit
-        self._finishing: list[_Job[Any]] = []
-        super().__init__(path, synchronous, create)
+        # Jobs whose transaction is ending, by a commit or with an error: done as soon as SQLite is in no transaction.
+        self._ending: list[_Job[Any]] = []
+        #: SQLite's number for the state of the file. It differs from one transaction to the next only if another
+        #: process has written in between.
+        self.data_version = 0
+        self.participants: list[Participant] = []  #: of the current transaction
+        self.on_commit: deque[Callable[[], object]] = deque()  #: called in order after the commit
+        self.on_rollback: deque[Callable[[], object]] = deque()  #: called last to first if there is no commit
+        self._connection = SqliteConnection(path, synchronous, create)
+        self.execute, self.executemany = self._connection.execute, self._connection.executemany
 
     def run(self, work: Callable[[], T]) -> T:
-        """Do `work` in a transaction, perhaps together with that of other threads, and return its result.
+        """Do `work` in a transaction, perhaps together with the work of other threads.
 
-        `work` may run more than once and must leave no trace but in the file; what it wants to happen once goes to
-        `after_commit`. What other work must see in memory before the commit it changes at once, and tells `undo` how
-        to change it back, which may be done twice. A BrokerError from it is raised here, after the commit. Raises
-        StoreError if there is none.
+        Args:
+            work: May be called more than once, so it must leave no trace but in the file and in participants. What is
+                to happen once goes to `on_commit`. If other work in the same transaction must see a change in memory,
+                `work` makes it at once and adds to `on_rollback` how to undo it, which may happen twice.
+
+        Returns:
+            What `work` returns, after the commit.
+
+        Raises:
+            BrokerError: `work` raised it. What `work` wrote before is committed all the same.
+            StoreError: There was no commit.
         """
         return self._share(_Job(_WRITE, work))
 
     def read(self, work: Callable[[], T]) -> T:
-        """Do `work`, which only reads, on one state of the file. For another process it waits only behind a writer."""
+        """Do `work`, which only reads, on one state of the file, and return its result.
+
+        A read does not wait for a process that writes. It may have to wait for a thread of its own process that does.
+        """
         return self._share(_Job(_READ, work))
 
     def _share(self, job: _Job[T]) -> T:
+        """Do the job, or wait until another thread has done it, and return its result."""
         if self._process != os.getpid():
-            raise StoreError(f"{self._path} was opened before a fork; open a broker of its own in each process")
+            path = self._connection.path
+            raise StoreError(f"{path} was opened before a fork; open a broker of its own in each process")
         self._jobs.append(job)
         try:
             while not job.done:
-                if self._lock.locked():
-                    job.called.acquire(timeout=_GLANCE)
+                if self._lock.locked():  # another thread leads
+                    job.wake_up.acquire(timeout=_RECHECK)
                     continue
                 with self._lock:
                     self._finish()
                     if not job.done:
-                        self._work_off(list(self._jobs))
-                self._call_next()
+                        self._do_all(list(self._jobs))
+                self._wake_next_leader()
         except BaseException:
-            job.done = True  # nobody waits for it any more
-            self._call_next()
+            job.done = True  # this thread leaves: nobody needs the result any more
+            self._wake_next_leader()
             raise
         if job.error is not None:
             raise job.error
@@ -118,78 +153,82 @@ class SqliteFile(SqliteConnection):
     def close(self) -> None:
         """Close the connection; the last process to do so also removes the log."""
         with self._lock:
-            super().close()
-        self._call_next()
+            self._connection.close()
+        self._wake_next_leader()
 
-    def _call_next(self) -> None:
-        """The lock is free: let one of those who wait do the work of all of them."""
+    def _wake_next_leader(self) -> None:
         for job in list(self._jobs):
             if not job.done:
-                job.call()
+                job.wake()
                 return
 
-    def _work_off(self, jobs: list[_Job[Any]]) -> None:
-        """Do those that read in one transaction, and those that write in another."""
+    def _do_all(self, jobs: list[_Job[Any]]) -> None:
+        """Do the jobs that read in one transaction, and those that write in another."""
         for begin in (_READ, _WRITE):
             if alike := [job for job in jobs if job.begin == begin]:
                 self._transact(begin, alike)
 
     def _transact(self, begin: str, jobs: list[_Job[Any]]) -> None:
-        """Do `jobs` and commit. Whatever interrupts it, a job stays in `_jobs` until it is done."""
+        """Do the jobs and commit once. If this thread is interrupted, jobs that are not done stay in `_jobs`."""
         begun = False
         try:
-            self._patiently(partial(self._begin, begin))
+            self._connection.retry_while_locked(partial(self._begin, begin))
             begun = True
             for job in jobs:
                 job.attempt()
-            for touched in self.touched:
-                touched.save()
-            self._finishing = jobs
+            for participant in self.participants:
+                participant.save()
+            self._ending = jobs
             self.execute("COMMIT")
         except Exception as error:
-            self._undo()
-            if begun and len(jobs) > 1:  # one spoilt it for all
+            self._roll_back()
+            if begun and len(jobs) > 1:  # one job has failed for all of them: do each in a transaction of its own
                 for job in jobs:
                     self._transact(begin, [job])
             else:
                 for job in jobs:
-                    job.error = self._explain(error) if isinstance(error, sqlite3.Error) else error
-                self._finishing = jobs
-        except BaseException:  # such as Ctrl-C, which concerns this thread, not those whose work it does
+                    job.error = self._connection.explain(error) if isinstance(error, sqlite3.Error) else error
+                self._ending = jobs
+        except BaseException:  # such as Ctrl-C: it concerns this thread, not the others whose jobs it does
             if self._connection.in_transaction:
-                self._undo()
+                self._roll_back()
             raise
         self._finish()
 
     def _begin(self, statement: str) -> None:
-        if self._connection.in_transaction:  # a thread was interrupted while it ended the last one
-            self._undo()
+        if self._connection.in_transaction:  # the leader before was interrupted while it ended its transaction
+            self._roll_back()
         self.execute(statement)
-        self.version = self.execute("PRAGMA data_version").fetchone()[0]
+        self.data_version = self.execute("PRAGMA data_version").fetchone()[0]
 
     def _finish(self) -> None:
-        """Hand out what was committed; also what a thread left over that was interrupted while it did so."""
-        if not self._closed and self._connection.in_transaction:  # or while it took back what was not committed
-            self._undo()
-        self.undo.clear()
-        while self.touched:
-            self.touched.pop().committed()
-        while self.after_commit:
-            self.after_commit.popleft()()
-        for job in self._finishing:
+        """Tell everybody of the commit, and complete whatever an interrupted leader has left to be told."""
+        if self._connection.in_transaction:  # that leader was interrupted before the commit, or in a rollback
+            self._roll_back()
+        self.on_rollback.clear()
+        while self.participants:
+            self.participants.pop().committed()
+        while self.on_commit:
+            self.on_commit.popleft()()
+        for job in self._ending:
             job.done = True
-            job.call()
-        self._finishing = []
+            job.wake()
+        self._ending = []
         while self._jobs and self._jobs[0].done:
             self._jobs.popleft()
 
-    def _undo(self) -> None:
-        self._finishing = []
-        self.after_commit.clear()
-        while self.undo:
-            self.undo[-1]()
-            self.undo.pop()  # only then: whoever comes after an interrupt goes on here
-        while self.touched:
-            self.touched[-1].forget()
-            self.touched.pop()
-        self._roll_back()
+    def _roll_back(self) -> None:
+        """Undo the transaction in memory, then in the file.
+
+        The file comes last, and each step is taken off its list only when it is done. So if this thread is interrupted,
+        the next leader finds the file still in the transaction, and goes on where this one was.
+        """
+        self._ending = []
+        self.on_commit.clear()
+        while self.on_rollback:
+            self.on_rollback[-1]()
+            self.on_rollback.pop()
+        while self.participants:
+            self.participants[-1].rolled_back()
+            self.participants.pop()
+        self._connection.roll_back()

@@ -20,10 +20,10 @@ from lightbroker.core.message import DeadLetter, Delivery, Message
 from lightbroker.core.policy import Overflow, QueueOptions
 from lightbroker.core.store import Excerpt, Note, QueueStats, pull_some, push_all
 from lightbroker.core.waiting import Sleepers
-from lightbroker.stores.sqlite.counts import FAR, READY
 from lightbroker.stores.sqlite.file import SqliteFile
 from lightbroker.stores.sqlite.rows import QueueRows
-from lightbroker.stores.sqlite.transitions import Transitions, micros
+from lightbroker.stores.sqlite.schema import MAX_TIME, READY, micros
+from lightbroker.stores.sqlite.transitions import Transitions
 from lightbroker.stores.sqlite.waiting import Gate, Lookout
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class SqliteQueue:
         self._rows = QueueRows(file, name, options, self._announce)
         self._ready, self._room = Gate(lookout, self._how_many_ready), Gate(lookout, self._how_much_room)
         self._do = Transitions(name, options, clock, note, file, self._rows)
-        self._armed = FAR  #: what the alarm is set for, if it is
+        self._armed = MAX_TIME  #: what the alarm is set for, if it is
         self._tick()
 
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
@@ -139,12 +139,12 @@ class SqliteQueue:
 
     def refuse(self) -> None:
         self._refusing = True
-        self._room.open(FAR)
+        self._room.open(len(self.pushers))
 
     def close(self) -> None:
         self.refuse()
         self._closed = True
-        self._ready.open(FAR)
+        self._ready.open(len(self.pullers))
         self._alarm.cancel()
 
     def _closed_error(self) -> PushError:
@@ -163,7 +163,7 @@ class SqliteQueue:
             self._alarm.set(self._clock.monotonic() + (self._rows.due - micros(self._clock.time())) / 1e6)
 
     def _tick(self) -> None:
-        self._armed = FAR
+        self._armed = MAX_TIME
         try:
             self._file.run(self._do.catch_up)
             self._arm()

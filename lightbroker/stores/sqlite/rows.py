@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from lightbroker.core.message import DeadLetter, Message
 from lightbroker.core.store import Excerpt
-from lightbroker.stores.sqlite.counts import DEAD, FAR, LEASED, READY, QueueCounts
+from lightbroker.stores.sqlite.counts import QueueCounts
+from lightbroker.stores.sqlite.schema import DEAD, LEASED, MAX_INTEGER, MAX_TIME, READY
 
 _INLINE = 768  # bytes of a body that moves with its row; such a row needs no page of its own
 _TURNS = 40  # bits for a turn in the key of a message; the queue's id is above them
@@ -71,7 +72,7 @@ class QueueRows(QueueCounts):
 
     def look_ahead(self) -> None:
         """Find out anew what `due` is: times of messages that are gone stay in it until then."""
-        self.due = self._execute(_NEXT_DUE, {"queue": self.id, "far": FAR}).fetchone()[0]
+        self.due = self._execute(_NEXT_DUE, {"queue": self.id, "far": MAX_TIME}).fetchone()[0]
 
     def message(self, row: Row) -> Message:
         """What lies in the row, and what was too long for it."""
@@ -159,11 +160,11 @@ class QueueRows(QueueCounts):
 
     def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
         """The first `most` of the DEAD, oldest first, with `shown` bytes of each body."""
-        return [self._excerpt(row, shown) for row in self.head(DEAD, min(most, FAR))]
+        return [self._excerpt(row, shown) for row in self.head(DEAD, min(most, MAX_INTEGER))]
 
     def newest_dead(self, most: int, shown: int) -> list[Excerpt]:
         """The last `most` of the DEAD, oldest first, with `shown` bytes of each body."""
-        rows = self._execute(_TAIL, (self.id, DEAD, min(most, FAR))).fetchall()
+        rows = self._execute(_TAIL, (self.id, DEAD, min(most, MAX_INTEGER))).fetchall()
         return [self._excerpt(Row._make(row), shown) for row in reversed(rows)]
 
     def oldest(self) -> float | None:

@@ -9,21 +9,11 @@ from lightbroker.core.clock import Clock
 from lightbroker.core.message import NEVER, Delivery, Message, Settler
 from lightbroker.core.policy import Overflow, QueueOptions
 from lightbroker.core.store import Note
-from lightbroker.stores.sqlite.counts import DEAD, DELAYED, FAR, LEASED, READY, STATES
 from lightbroker.stores.sqlite.file import SqliteFile
 from lightbroker.stores.sqlite.rows import QueueRows, Row
+from lightbroker.stores.sqlite.schema import DEAD, DELAYED, LEASED, READY, STATES, later, micros
 
 _SWEEP = 1000  # rows of a state that are looked at together, which bounds the memory for a great many
-
-
-def micros(seconds: float) -> int:
-    """Whole microseconds."""
-    return round(seconds * 1e6)
-
-
-def later(now: int, seconds: float) -> int:
-    """The microsecond that comes `seconds` after `now`, at most FAR."""
-    return min(FAR, now + micros(min(seconds, FAR / 1e6)))
 
 
 class Lease(Delivery):
@@ -143,9 +133,9 @@ class Transitions:
         lease = self._held(delivery, now)
         if (at := later(now, seconds)) > lease.row.at:
             self._rows.extend(lease.row, at)
-            self._file.undo.append(partial(setattr, lease, "row", lease.row))
+            self._file.on_rollback.append(partial(setattr, lease, "row", lease.row))
             lease.row = lease.row._replace(at=at)  # now: an ack in the same transaction looks for it there
-            self._file.after_commit.append(partial(setattr, lease, "deadline", self._clock.monotonic() + seconds))
+            self._file.on_commit.append(partial(setattr, lease, "deadline", self._clock.monotonic() + seconds))
 
     def _held(self, delivery: Delivery, now: int) -> Lease:
         if isinstance(delivery, Lease) and delivery.row.at > now and self._rows.holds(delivery.row):
@@ -247,4 +237,4 @@ class Transitions:
     def _tell(self, id: str, attempt: int, source: str, target: str, cause: str) -> None:
         if self._note is not None:
             at = self._clock.monotonic()
-            self._file.after_commit.append(partial(self._note, at, id, source, target, attempt, cause))
+            self._file.on_commit.append(partial(self._note, at, id, source, target, attempt, cause))
