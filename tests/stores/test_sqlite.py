@@ -329,7 +329,7 @@ def test_a_queue_that_was_refused_leaves_nothing_to_look_after(make_broker: Make
             broker.queue("q", capacity=6)
     store = broker._store
     assert isinstance(store, SqliteStore)
-    assert store._lookout.gates == []
+    assert store._poller.wait_lists == []
 
 
 def test_the_push_of_one_broker_wakes_the_pull_of_another(make_broker: Make) -> None:

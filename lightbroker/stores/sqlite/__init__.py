@@ -6,7 +6,7 @@ file           transactions that the threads of a process share (group commit)
 counts         the counts of a queue
 rows           its rows
 transitions    what becomes of a message
-waiting        waiting across processes
+waiting        waiting for what this process or another does
 queue          the methods of a queue
 store          the queues of a file by name, and the URL of a file
 """

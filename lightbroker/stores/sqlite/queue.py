@@ -24,7 +24,7 @@ from lightbroker.stores.sqlite.file import SqliteFile
 from lightbroker.stores.sqlite.rows import QueueRows
 from lightbroker.stores.sqlite.schema import MAX_TIME, READY, micros
 from lightbroker.stores.sqlite.transitions import Transitions
-from lightbroker.stores.sqlite.waiting import Gate, Lookout
+from lightbroker.stores.sqlite.waiting import FilePoller, WaitList
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +35,15 @@ class SqliteQueue:
     """See `QueueStore` and `Waitable` for what each method promises."""
 
     def __init__(
-        self, file: SqliteFile, lookout: Lookout, name: str, options: QueueOptions, clock: Clock, note: Note | None
+        self, file: SqliteFile, poller: FilePoller, name: str, options: QueueOptions, clock: Clock, note: Note | None
     ) -> None:
-        self._file, self._name, self._options, self._clock = file, name, options, clock
+        self._file, self._poller = file, poller
+        self._name, self._options, self._clock = name, options, clock
         self._refusing = self._closed = False
         self._alarm = clock.alarm(self._tick)
         self._rows = QueueRows(file, name, options, self._announce)
-        self._ready, self._room = Gate(lookout, self._how_many_ready), Gate(lookout, self._how_much_room)
+        self._pullers, self._pushers = WaitList(self._count_ready), WaitList(self._count_room)
+        poller.wait_lists += self._pullers, self._pushers
         self._do = Transitions(name, options, clock, note, file, self._rows)
         self._armed = MAX_TIME  #: what the alarm is set for, if it is
         self._tick()
@@ -54,11 +56,11 @@ class SqliteQueue:
 
     @property
     def pullers(self) -> Sleepers:
-        return self._ready.sleepers
+        return self._pullers.waiters
 
     @property
     def pushers(self) -> Sleepers:
-        return self._room.sleepers
+        return self._pushers.waiters
 
     def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
         if self._refusing:
@@ -67,7 +69,7 @@ class SqliteQueue:
         if len(taken) < len(messages):
             if last:
                 raise outcome.full(self._name, self._options.capacity)
-            self._room.begin()
+            self._poller.start()
             raise Empty
 
     def lease(self, most: int, last: bool = False) -> list[Delivery]:
@@ -76,7 +78,7 @@ class SqliteQueue:
         deliveries = self._file.run(partial(self._do.lease, most, self))
         if not deliveries:
             if not last:
-                self._ready.begin()
+                self._poller.start()
             raise Empty
         return deliveries
 
@@ -139,12 +141,12 @@ class SqliteQueue:
 
     def refuse(self) -> None:
         self._refusing = True
-        self._room.open(len(self.pushers))
+        self._pushers.wake_all()
 
     def close(self) -> None:
         self.refuse()
         self._closed = True
-        self._ready.open(len(self.pullers))
+        self._pullers.wake_all()
         self._alarm.cancel()
 
     def _closed_error(self) -> PushError:
@@ -153,8 +155,8 @@ class SqliteQueue:
     # Waking who waits; `_announce` runs with the lock of the file held.
 
     def _announce(self) -> None:
-        self._ready.open(self._rows.states[READY])
-        self._room.open(max(0, self._rows.room))
+        self._pullers.wake(self._rows.states[READY])
+        self._pushers.wake(max(0, self._rows.room))
         self._arm()
 
     def _arm(self) -> None:
@@ -183,10 +185,10 @@ class SqliteQueue:
         if self._rows.due <= micros(self._clock.time()):
             self._tick()
 
-    def _how_many_ready(self) -> int:
+    def _count_ready(self) -> int:
         self._look()
         return self._rows.states[READY]
 
-    def _how_much_room(self) -> int:
+    def _count_room(self) -> int:
         self._look()
         return max(0, self._rows.room)

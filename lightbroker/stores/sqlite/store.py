@@ -15,7 +15,7 @@ from lightbroker.core.policy import QueueOptions
 from lightbroker.core.store import Note
 from lightbroker.stores.sqlite.file import SqliteFile
 from lightbroker.stores.sqlite.queue import SqliteQueue
-from lightbroker.stores.sqlite.waiting import Lookout
+from lightbroker.stores.sqlite.waiting import FilePoller
 
 _LIST = "SELECT name, options FROM queue ORDER BY name"
 
@@ -61,11 +61,11 @@ class SqliteStore:
     def __init__(self, path: str, synchronous: str = "normal", create: bool = True) -> None:
         self.path = path
         self._file = SqliteFile(path, synchronous, create)
-        self._lookout = Lookout()
+        self._poller = FilePoller()
 
     def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> SqliteQueue:
         """Open the queue `name`; raises ValueError if the file holds it with other bounds."""
-        return SqliteQueue(self._file, self._lookout, name, options, clock, note)
+        return SqliteQueue(self._file, self._poller, name, options, clock, note)
 
     def declared(self) -> dict[str, QueueOptions]:
         """Return the queues in the file, each with the options of the process that opened it last."""
@@ -73,6 +73,6 @@ class SqliteStore:
         return {name: QueueOptions.from_json(options) for name, options in rows}
 
     def close(self) -> None:
-        """Stop looking for changes and close the file."""
-        self._lookout.close()
+        """Stop polling and close the file."""
+        self._poller.close()
         self._file.close()

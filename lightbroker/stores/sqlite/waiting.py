@@ -1,8 +1,8 @@
-"""Waiting for what may come from this process or from another one.
+"""Waiting for a message or for room, which may come from this process or from another.
 
-SQLite tells no process that another has written. Threads of this process wake each other at once; for what others
-write, one thread looks at the file, every millisecond at first and every 20 while nothing happens, and only as long as
-somebody waits.
+Threads of one process wake each other at once. SQLite does not tell a process that another has written, so a thread
+polls the file for what other processes do: after a millisecond at first, and up to every 20 ms while nothing happens.
+It does so only while a thread waits, for all queues and waiting threads of the store.
 """
 
 import threading
@@ -15,22 +15,49 @@ from queue import SimpleQueue
 from lightbroker.core.errors import BrokerError
 from lightbroker.core.waiting import Sleepers, rouse
 
-_LOOK = 0.001, 0.02  # seconds between two looks: after a change, and at most
+_INTERVAL = 0.001, 0.02  # seconds between two polls: after a change, and at most
 
 
-class Lookout:
-    """The thread of a store that looks on behalf of all who wait; it sleeps while nobody does."""
+class WaitList:
+    """The waiters of one queue that wait for the same thing: for a message, or for room.
+
+    Args:
+        count: Reads the file and returns how many waiters can go on.
+    """
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+        self.waiters: Sleepers = deque()
+
+    def wake(self, most: int) -> None:
+        """Let up to `most` waiters try again."""
+        if self.waiters:
+            rouse(self.waiters, most)
+
+    def wake_all(self) -> None:
+        """Let every waiter try again."""
+        self.wake(len(self.waiters))
+
+    def poll(self) -> bool:
+        """Wake the waiters that can go on; return whether there are any."""
+        able = self._count() if self.waiters else 0
+        self.wake(able)
+        return able > 0
+
+
+class FilePoller:
+    """The thread that polls the file for all queues of a store."""
 
     def __init__(self) -> None:
-        self.gates: list[Gate] = []
+        self.wait_lists: list[WaitList] = []
         self._asleep = self._closed = False
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def begin(self) -> None:
-        """Somebody waits at a gate."""
+    def start(self) -> None:
+        """Poll until no thread waits. Call it after a waiter has found nothing and is in its list."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="lightbroker-lookout", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="lightbroker-sqlite", daemon=True)
             self._thread.start()
         if self._asleep:
             self._wake.put(None)
@@ -41,40 +68,16 @@ class Lookout:
         self._wake.put(None)
 
     def _run(self) -> None:
-        pause, longest = _LOOK
+        pause, longest = _INTERVAL
         while not self._closed:
-            self._asleep = True  # before the look at who waits, as `begin` comes after the waiter has registered
-            if not any(gate.sleepers for gate in self.gates):
+            # Set before the lists are read, so that a waiter which comes too late to be seen wakes this thread.
+            self._asleep = True
+            if not any(wait_list.waiters for wait_list in self.wait_lists):
                 self._wake.get()
             self._asleep = False
             time.sleep(pause)
             found = False
-            for gate in self.gates:
-                with suppress(BrokerError):  # the waiter will meet it too, and can raise it
-                    found |= gate.look()
-            pause = _LOOK[0] if found else min(1.5 * pause, longest)
-
-
-class Gate:
-    """Where the threads of one queue wait; `count` tells how many can go on now, by what the file says."""
-
-    def __init__(self, lookout: Lookout, count: Callable[[], int]) -> None:
-        self._lookout = lookout
-        self._count = count
-        self.sleepers: Sleepers = deque()
-        lookout.gates.append(self)
-
-    def open(self, threads: int) -> None:
-        """Let so many of those who wait try again."""
-        if self.sleepers:
-            rouse(self.sleepers, threads)
-
-    def look(self) -> bool:
-        """Open for those who can go on; whether there are any."""
-        threads = self._count() if self.sleepers else 0
-        self.open(threads)
-        return threads > 0
-
-    def begin(self) -> None:
-        """Somebody has hung up here in vain: what other processes write wakes him as well."""
-        self._lookout.begin()
+            for wait_list in self.wait_lists:
+                with suppress(BrokerError):  # the waiter meets the same error when it tries again, and can raise it
+                    found |= wait_list.poll()
+            pause = _INTERVAL[0] if found else min(1.5 * pause, longest)
