@@ -77,7 +77,7 @@ def test_what_a_store_could_not_do_in_time_names_the_queue(
             raise StoreError("the disk is full")
 
         monkeypatch.setattr(store._file, "run", fail)  # type: ignore[attr-defined]
-        store._tick()  # type: ignore[attr-defined]
+        store._catch_up()  # type: ignore[attr-defined]
         monkeypatch.undo()
     [record] = caplog.records
     assert (record.name, fields(record)) == ("lightbroker.stores.sqlite.queue", {"queue": "q"})

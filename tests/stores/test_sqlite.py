@@ -100,7 +100,7 @@ def test_a_file_that_is_no_database_is_left_as_it_is(path: Path, store_url: str)
     assert path.read_text() == "to do: buy milk\n" * 100
 
 
-def test_a_file_that_is_not_there_is_made_only_for_those_who_want_it(path: Path, store_url: str) -> None:
+def test_a_file_that_is_not_there_is_made_only_if_asked_for(path: Path, store_url: str) -> None:
     with pytest.raises(StoreError, match=r"store\.db does not exist, and was not made"):
         open_store(store_url, create=False)
     assert not path.exists()
@@ -275,7 +275,7 @@ def test_counts_are_those_of_the_file_again_after_work_that_failed(make_broker: 
     store: Any = queue.store
 
     def fail_after_entering() -> None:
-        store._do.enter([Message("id", b"", 0.0)], 0.0, True)
+        store._transitions.enter([Message("id", b"", 0.0)], 0.0, True)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -362,7 +362,7 @@ def test_a_busy_file_is_waited_for(path: Path, make_broker: Make) -> None:
 
 
 def test_a_busy_file_is_waited_for_whatever_the_timeout(path: Path, make_broker: Make) -> None:
-    """Which is for a message: that one is ready is not known before."""
+    """The timeout is for a message, and whether one is ready is not known before the file is free."""
     queue = _queue(make_broker())
     queue.push("ready")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -406,7 +406,7 @@ def file(path: Path) -> Iterator[SqliteFile]:
 
 
 def _together(file: SqliteFile, *works: Callable[[], Any]) -> tuple[list[Call], list[str]]:
-    """Run `works` in threads that all wait while one transaction is under way; the calls and what SQLite was told."""
+    """Run `works` in threads that all wait for one transaction to end; return the calls, and what SQLite was told."""
     held, go = threading.Event(), threading.Event()
     first = Call(file.run, lambda: held.set() or go.wait())
     held.wait()
@@ -491,7 +491,7 @@ def test_a_lease_is_settled_in_the_commit_that_extends_it(make_broker: Make, set
     queue.push("work")
     delivery = queue.pull(0)
     store: Any = queue.store
-    extend = _waiting(store._file, _WRITE, partial(store._do.extend, delivery, 60.0))
+    extend = _waiting(store._file, _WRITE, partial(store._transitions.extend, delivery, 60.0))
     action, expected = SETTLEMENTS[settle]
     action(queue, delivery)
     assert (extend.done, extend.error) == (True, None)
@@ -505,11 +505,11 @@ def test_a_lease_that_was_extended_in_vain_is_where_it_was(make_broker: Make, cl
     store: Any = queue.store
 
     def extend_and_fail() -> None:
-        store._do.extend(delivery, 60.0)
-        store._do.extend(delivery, 90.0)
+        store._transitions.extend(delivery, 60.0)
+        store._transitions.extend(delivery, 90.0)
         raise ZeroDivisionError
 
-    other = _waiting(store._file, _WRITE, partial(store._do.extend, delivery, 40.0))
+    other = _waiting(store._file, _WRITE, partial(store._transitions.extend, delivery, 40.0))
     with pytest.raises(ZeroDivisionError):
         store._file.run(extend_and_fail)
     assert (other.done, other.error, delivery.deadline) == (True, None, 1040.0)
@@ -530,8 +530,8 @@ def test_an_interrupt_while_work_is_undone_leaves_that_to_the_next(make_broker: 
         undo()
 
     def extend_and_fail() -> None:
-        store._do.extend(delivery, 60.0)
-        store._do.enter([Message("id", b"", 0.0)], 0.0, True)
+        store._transitions.extend(delivery, 60.0)
+        store._transitions.enter([Message("id", b"", 0.0)], 0.0, True)
         store._file.on_rollback.append(partial(undo_at_the_second_time, store._file.on_rollback.pop()))
         raise ZeroDivisionError
 
@@ -541,8 +541,8 @@ def test_an_interrupt_while_work_is_undone_leaves_that_to_the_next(make_broker: 
     assert counts(queue) == {"ready": 1, "acked": 1, "accepted": 2}
 
 
-def test_work_is_done_even_if_nobody_calls_its_thread(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after an interrupt between the end of a transaction and the call."""
+def test_work_is_done_even_if_nobody_wakes_its_thread(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an interrupt between the end of a transaction and the wake-up."""
     monkeypatch.setattr(SqliteFile, "_wake_next_leader", lambda self: None)
     calls, _ = _together(file, lambda: 1, lambda: 2)
     assert [call.result() for call in calls] == [1, 2]
@@ -579,22 +579,22 @@ def test_a_reader_hands_the_turn_on(file: SqliteFile, monkeypatch: pytest.Monkey
     assert writer.result() == 1
 
 
-def test_who_reads_does_what_others_wait_to_write(file: SqliteFile) -> None:
-    """Or a thread that reads without a pause would keep the lock from those who write."""
+def test_a_thread_that_reads_does_what_other_threads_wait_to_write(file: SqliteFile) -> None:
+    """Otherwise a thread that reads without a pause would keep the lock from threads that write."""
     writer = _waiting(file, _WRITE, lambda: file.execute("INSERT INTO done VALUES (1)") and None)
     file.read(lambda: None)
     assert writer.done
     assert file.read(lambda: file.execute("SELECT thread FROM done").fetchall()) == [(1,)]
 
 
-def test_who_writes_lets_others_read_what_is_committed(file: SqliteFile) -> None:
+def test_a_thread_that_writes_lets_other_threads_read_what_is_committed(file: SqliteFile) -> None:
     reader = _waiting(file, _READ, lambda: file.execute("SELECT thread FROM done").fetchall())
     file.run(lambda: file.execute("INSERT INTO done VALUES (1)") and None)
     assert reader.done
     assert reader.result == []
 
 
-def test_a_busy_file_is_waited_for_once_by_all_who_wait(
+def test_a_busy_file_is_waited_for_once_by_all_threads_that_wait(
     path: Path, file: SqliteFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rounds: list[None] = []

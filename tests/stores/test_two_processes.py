@@ -36,7 +36,7 @@ def _start(processes: ExitStack, *arguments: str) -> "subprocess.Popen[str]":
     command = (sys.executable, "-m", "tests.stores.two_processes", *arguments)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     processes.enter_context(process)
-    processes.callback(process.kill)  # runs before the wait that leaving the process is
+    processes.callback(process.kill)  # runs before the process is left, which waits for its end
     return process
 
 

@@ -202,8 +202,8 @@ class SqliteFile:
         self.data_version = self.execute("PRAGMA data_version").fetchone()[0]
 
     def _finish(self) -> None:
-        """Tell everybody of the commit, and complete whatever an interrupted leader has left to be told."""
-        if self._connection.in_transaction:  # that leader was interrupted before the commit, or in a rollback
+        """Do what follows a commit, or what the last leader has left of it because it was interrupted."""
+        if self._connection.in_transaction:  # the last leader was interrupted before its commit, or in a rollback
             self._roll_back()
         self.on_rollback.clear()
         while self.participants:

@@ -2,7 +2,7 @@
 
 A message is one row of the table `message` from its push to its end. Its state and its place in that state are the
 primary key, so the next message of a state is always the first row of a range. A transition updates the key, which
-moves the row. Only a failure needs a row in a second table. The columns of `message`:
+moves the row. A message has rows in other tables only if its body is long or if it has failed. The columns:
 
     queue       the id of the queue in the table `queue`
     state       READY, DELAYED, LEASED or DEAD; COUNTS for the one row that holds the counts of the queue (see `counts`)
@@ -29,7 +29,8 @@ COUNTS = -1  #: sorts before READY
 MAX_TIME = 1 << 62  #: microseconds; later than any time that occurs
 MAX_INTEGER = (1 << 63) - 1  #: the largest number that a column holds
 
-# The index must not be partial by state: SQLite would then prepare a statement anew for each state that is bound to it.
+# The index `mortal` holds messages with a time-to-live only. It must not be limited to READY ones as well: SQLite would
+# then prepare each statement anew for every state that is bound to it.
 SCHEMA = """
 CREATE TABLE queue (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, capacity INTEGER, dead_capacity INTEGER, options TEXT NOT NULL);

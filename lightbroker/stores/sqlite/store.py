@@ -8,15 +8,21 @@ The file must stay where it is while a broker has it open. If somebody deletes i
 it, SQLite goes on writing to the old file, which no longer has a name. Whatever is accepted from then on is lost.
 """
 
+from functools import partial
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from lightbroker.core.clock import Clock
 from lightbroker.core.policy import QueueOptions
 from lightbroker.core.store import Note
+from lightbroker.stores.sqlite.counts import create_counts
 from lightbroker.stores.sqlite.file import SqliteFile
 from lightbroker.stores.sqlite.queue import SqliteQueue
+from lightbroker.stores.sqlite.schema import MAX_INTEGER
 from lightbroker.stores.sqlite.waiting import FilePoller
 
+_DECLARE = "INSERT OR IGNORE INTO queue (name, capacity, dead_capacity, options) VALUES (?, ?, ?, ?)"
+_FIND = "SELECT id, capacity, dead_capacity FROM queue WHERE name = ?"
+_SET_OPTIONS = "UPDATE queue SET options = ? WHERE id = ?"
 _LIST = "SELECT name, options FROM queue ORDER BY name"
 
 
@@ -64,8 +70,36 @@ class SqliteStore:
         self._poller = FilePoller()
 
     def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> SqliteQueue:
-        """Open the queue `name`; raises ValueError if the file holds it with other bounds."""
-        return SqliteQueue(self._file, self._poller, name, options, clock, note)
+        """Open the queue `name`, made if the file does not have it; see `Store.queue`.
+
+        Raises:
+            ValueError: The file holds the queue with another `capacity` or `dead_capacity`, or cannot hold these.
+        """
+        for bound, value in (("capacity", options.capacity), ("dead_capacity", options.dead_capacity)):
+            if value is not None and value > MAX_INTEGER:
+                raise ValueError(f"{bound} must be at most {MAX_INTEGER} in an SQLite file, or None, not {value}")
+        queue_id = self._file.run(partial(self._declare, name, options))
+        return SqliteQueue(self._file, self._poller, queue_id, name, options, clock, note)
+
+    def _declare(self, name: str, options: QueueOptions) -> int:
+        """Add the queue to the file unless it is there, and return its number; raise ValueError for other bounds."""
+        bounds = {"capacity": options.capacity, "dead_capacity": options.dead_capacity}
+        text = options.to_json()
+        self._file.execute(_DECLARE, (name, *bounds.values(), text))
+        queue_id, *declared = self._file.execute(_FIND, (name,)).fetchone()
+        differing = [
+            f"{bound}={ours!r} (the file has {theirs!r})"
+            for (bound, ours), theirs in zip(bounds.items(), declared)
+            if ours != theirs
+        ]
+        if differing:
+            raise ValueError(
+                f"queue {name!r} is declared already, with other options: {', '.join(differing)}; to change "
+                f"them, stop every program that uses the file and update its table `queue`"
+            )
+        self._file.execute(_SET_OPTIONS, (text, queue_id))
+        create_counts(self._file, queue_id)
+        return int(queue_id)
 
     def declared(self) -> dict[str, QueueOptions]:
         """Return the queues in the file, each with the options of the process that opened it last."""
