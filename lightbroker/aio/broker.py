@@ -17,7 +17,7 @@ from lightbroker.aio.stores import DirectStore
 from lightbroker.aio.threaded import Desk, ThreadedStore
 from lightbroker.aio.topic import AsyncSubscription, offer
 from lightbroker.aio.worker import AsyncWorkerPool
-from lightbroker.core.broker import Broker, BrokerStats
+from lightbroker.core.broker import Broker
 from lightbroker.core.clock import Clock
 from lightbroker.core.errors import QueueClosed, QueueFull, StoreError
 from lightbroker.core.memory.queue import MemoryQueue
@@ -25,6 +25,7 @@ from lightbroker.core.memory.store import MemoryStore
 from lightbroker.core.message import Message, Transition
 from lightbroker.core.policy import Overflow, QueueOptions, Retry
 from lightbroker.core.queue import Queue, check_push, check_timeout
+from lightbroker.core.stats import BrokerStats
 from lightbroker.core.store import Store, Waitable
 from lightbroker.core.topic.buffer import offer as offer_to_buffers
 from lightbroker.core.topic.topics import SharedStore

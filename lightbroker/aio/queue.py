@@ -10,7 +10,7 @@ from lightbroker.aio.stores import AsyncStore
 from lightbroker.core.errors import check_count, check_each, check_number
 from lightbroker.core.message import DeadLetter
 from lightbroker.core.queue import DeadLetterQueue, Queue, check_timeout
-from lightbroker.core.store import QueueStats
+from lightbroker.core.stats import QueueStats
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.waiting import attempt
-from lightbroker.core import outcome
+from lightbroker.core import errors
 from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.message import Message
 from lightbroker.core.policy import Overflow
@@ -83,7 +83,7 @@ class AsyncStore:
                 return await self.lease(most, waiting=False)
             return await attempt(self._queue.pullers, partial(self.lease, most, waiting=True), timeout)
         except Empty:
-            raise outcome.empty(self._name, timeout) from None
+            raise errors.empty(self._name, timeout) from None
 
 
 class DirectStore(AsyncStore):

@@ -14,8 +14,9 @@ from lightbroker.core.broker import Broker
 from lightbroker.core.errors import QueueClosed, QueueEmpty, QueueFull
 from lightbroker.core.message import Message
 from lightbroker.core.queue import check_timeout
+from lightbroker.core.stats import SubscriptionStats
 from lightbroker.core.topic.buffer import Buffer
-from lightbroker.core.topic.subscription import Subscription, SubscriptionStats
+from lightbroker.core.topic.subscription import Subscription
 
 #: Calls what may block with the broker, and awaits what it returns.
 Call = Callable[[Callable[[Broker], Any]], Awaitable[Any]]

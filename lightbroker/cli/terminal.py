@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lightbroker.core.message import DeadLetter
-from lightbroker.core.store import QueueStats
+from lightbroker.core.stats import QueueStats
 from lightbroker.watcher import WatcherStats
 from lightbroker.watcher.demo import Report
 

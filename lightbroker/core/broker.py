@@ -3,10 +3,8 @@
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
 from functools import partial
 from types import TracebackType
 
@@ -16,9 +14,10 @@ from lightbroker.core.message import Delivery, Message, Transition
 from lightbroker.core.policy import Overflow, QueueOptions, Retry
 from lightbroker.core.queue import DeadLetterQueue, Queue, check_push, check_timeout
 from lightbroker.core.registry import open_store
-from lightbroker.core.store import QueueStats, Store
+from lightbroker.core.stats import BrokerStats
+from lightbroker.core.store import Store, Trace
 from lightbroker.core.topic.pattern import check_topic
-from lightbroker.core.topic.subscription import Subscription, SubscriptionStats
+from lightbroker.core.topic.subscription import Subscription
 from lightbroker.core.topic.topics import SharedStore, Topics
 from lightbroker.core.worker import WorkerPool, check_pool
 
@@ -27,24 +26,16 @@ log = logging.getLogger(__name__)
 _DEFAULTS = QueueOptions()
 
 
-@dataclass(frozen=True)
-class BrokerStats:
-    """The numbers of every queue by name, and of every subscriber's buffer.
-
-    departed: what subscribers counted that have left, by pattern, while others listen to the same without a group.
-    """
-
-    queues: dict[str, QueueStats]
-    subscriptions: tuple[SubscriptionStats, ...]
-    departed: tuple[SubscriptionStats, ...]
-
-
 class Broker:
-    """Queues to work off, topics to listen to; threads may share one broker. Closing it needs no open queue.
+    """Queues and topics over one store. Threads may share a broker.
 
-    store: a URL ("memory://", "sqlite:///path.db", "redis://host:6379/0") or a `Store`; clock: where time comes from
-    (None: the machine's, or the server's that keeps the queues); trace: how many transitions `trace` remembers, 0 for
-    none.
+    Args:
+        store: A URL ("memory://", "sqlite:///path.db", "redis://host:6379/0") or a `Store`.
+        clock: Where time comes from (None: the machine's clock, or that of the server that keeps the queues).
+        trace: How many transitions `trace` remembers; 0 for none.
+
+    Raises:
+        StoreError: The store cannot be opened.
     """
 
     def __init__(self, store: str | Store = "memory://", *, clock: Clock | None = None, trace: int = 0) -> None:
@@ -52,8 +43,7 @@ class Broker:
             raise TypeError(f"store must be a URL or a Store, not {store!r}")
         if isinstance(clock, type) or not (clock is None or hasattr(clock, "alarm")):
             raise TypeError(f"clock must be a Clock, not {clock!r}")
-        self._journal: deque[tuple[str, Transition]] = deque(maxlen=check_count("trace", trace) if trace != 0 else 0)
-        self._tracing = bool(trace)
+        self._trace = Trace(check_count("trace", trace)) if trace != 0 else None
         self._store = open_store(store) if isinstance(store, str) else store
         self.clock = SystemClock() if clock is None else clock
         self._queues: dict[str, Queue] = {}
@@ -62,7 +52,9 @@ class Broker:
             self._topics: Topics = self._store.topics(self.clock, self._open)
         else:
             self._topics = Topics(self.clock)
-        self._opening = threading.Lock()  # held while a store makes a queue, which may take as long as its patience
+        self._opening = (
+            threading.Lock()
+        )  # held while a store opens a queue, which takes long if it has to be waited for
         self._lock = threading.Lock()
         self._draining = self._closed = False
 
@@ -76,31 +68,37 @@ class Broker:
         ttl: float | None = _DEFAULTS.ttl,
         dead_capacity: int | None = _DEFAULTS.dead_capacity,
     ) -> Queue:
-        """Declare a queue and return it; declaring it again with the same options returns the same.
+        """Declare a queue and return it. Declaring it again with the same options returns the same queue.
 
-        capacity: how many messages it holds, ready, delayed and leased (None: without bound); overflow: what a push
-        does when it is full; lease: seconds for which a pulled message is kept from others; retry: how failures are
-        tried again; ttl: seconds after which a message is no longer delivered; dead_capacity: how many dead letters are
-        kept, the oldest are dropped. Raises ValueError naming what differs from an earlier declaration, or TypeError
-        and ValueError naming what makes no sense.
+        Args:
+            name: 1 to 255 printable characters without a space.
+            capacity: Messages that it holds, ready, delayed and leased (None: without bound).
+            overflow: What a push does when the queue is full.
+            lease: Seconds for which a pulled message is kept from other consumers.
+            retry: How failures are retried.
+            ttl: Seconds after which a message is no longer delivered (None: never).
+            dead_capacity: Dead letters that are kept (None: all); beyond that the oldest are dropped.
+
+        Raises:
+            ValueError: The queue is declared with other options, which the error names.
+            QueueClosed: The broker is closed.
         """
         options = QueueOptions(capacity, overflow, lease, retry, ttl, dead_capacity)
         queue = self._open(name, options)
         if queue.options != options:
-            triples = ((f.name, getattr(options, f.name), getattr(queue.options, f.name)) for f in fields(options))
-            differing = ", ".join(f"{key}={new!r} (it has {old!r})" for key, new, old in triples if new != old)
+            differing = options.differences(queue.options)
             raise ValueError(f"queue {name!r} is declared already, with other options: {differing}")
         return queue
 
     def _open(self, name: str, options: QueueOptions = _DEFAULTS) -> Queue:
-        """The queue of that name, declared with `options` if it is new."""
+        """Return the queue of that name, declared with `options` if it is new."""
         check_name("queue name", name)
         with self._opening:
             queue = self._queues.get(name)
             if queue is None:
                 if self._draining:
                     raise QueueClosed("the broker is closed")
-                note = self._note if self._tracing else None
+                note = None if self._trace is None else self._trace.note
                 queue = Queue(name, options, self.clock, self._store.queue(name, options, self.clock, note))
                 with self._lock:
                     if not self._draining:
@@ -113,7 +111,7 @@ class Broker:
     def _known(self, name: str) -> Queue | None:
         try:
             return self._queues.get(name)
-        except TypeError:  # not a string, which opening the queue will say
+        except TypeError:  # not a string; opening the queue says so
             return None
 
     def _named(self, name: str) -> Queue:
@@ -132,7 +130,7 @@ class Broker:
         """Push to the queue of that name; see `Queue.push`."""
         known = self._known(queue)
         if known is None:
-            check_push(body, timeout, delay, ttl, headers)  # first: a wrong argument must declare no queue
+            check_push(body, timeout, delay, ttl, headers)  # first, because a wrong argument must declare no queue
             known = self._open(queue)
         return known.push(body, timeout=timeout, delay=delay, ttl=ttl, headers=headers)
 
@@ -145,15 +143,22 @@ class Broker:
         return known.pull(timeout)
 
     def dlq(self, queue: str) -> DeadLetterQueue:
-        """The dead letters of the queue of that name."""
+        """Return the dead letters of the queue of that name."""
         return self._named(queue).dead_letters
 
     def publish(self, topic: str, body: object, headers: Mapping[str, str] | None = None) -> int:
-        """Offer a message to everyone who listens to `topic`; returns how many copies were accepted.
+        """Offer a message to every subscriber and bound queue whose pattern matches `topic`.
 
-        If a bound queue's store cannot be used, everybody else has the message before StoreError is raised. Over Redis,
-        other processes listen too: a process that was sent to counts as one copy, whatever its subscribers make of it.
-        See `lightbroker.stores.shared_topics`.
+        Args:
+            topic: A dotted name without wildcards.
+            body: bytes, str, or anything that JSON can hold.
+            headers: Strings that travel with the message.
+
+        Returns:
+            How many copies were accepted. Over Redis, another process that was sent to counts as one.
+
+        Raises:
+            StoreError: A bound queue's store cannot be used. Everybody else has the message.
         """
         if self._draining:
             raise QueueClosed("the broker is closed")
@@ -166,11 +171,17 @@ class Broker:
         overflow: Overflow = Overflow.DROP_OLDEST,
         group: str | None = None,
     ) -> Subscription:
-        """Listen to the topics that `pattern` matches: `*` is one token, `>` one or more at the end.
+        """Listen to the topics that `pattern` matches.
 
-        capacity: messages buffered for this subscriber (None: without bound); overflow: what happens when the buffer is
-        full, BLOCK makes the publisher wait; group: members of one group on one pattern share a buffer, each message
-        goes to one of them.
+        Args:
+            pattern: A dotted name; `*` stands for one token, `>` for one or more at the end.
+            capacity: Messages buffered for this subscriber (None: without bound).
+            overflow: What happens when the buffer is full. BLOCK makes the publisher wait.
+            group: Members of one group on one pattern share a buffer, and each message goes to one of them.
+
+        Raises:
+            ValueError: The pattern is malformed, or the group was made with other options.
+            QueueClosed: The broker is closed.
         """
         if overflow is Overflow.DEAD_LETTER:
             raise ValueError("overflow: a subscription has no dead letters; bind the topic to a queue to keep them")
@@ -181,18 +192,21 @@ class Broker:
     def bind(self, pattern: str, queue: str) -> None:
         """Push what is published to topics that match `pattern` into a queue: with acks, retries and dead letters.
 
-        Over Redis, whatever process publishes pushes one copy, and goes on to do so when this broker is closed.
+        Over Redis the binding belongs to the store, and stays when this broker is closed.
         """
-        check_topic(pattern, wildcards=True)  # first: a wrong pattern must declare no queue
+        check_topic(pattern, wildcards=True)  # first, because a wrong pattern must declare no queue
         if self._draining:
             raise QueueClosed("the broker is closed")
         self._topics.bind(pattern, self._named(queue))
 
     def workers(self, queue: str, handler: Callable[[Message], object], workers: int = 4) -> WorkerPool:
-        """Start threads that run `handler(message)` for each message of the queue."""
+        """Start threads that run `handler(message)` for each message of the queue.
+
+        A handler that cannot be called, or is async, raises TypeError here.
+        """
         check_pool(handler, workers)
         named = self._named(queue)
-        with self._lock:  # a handler that closes the broker at once finds its pool
+        with self._lock:  # so that a handler that closes the broker at once finds its pool
             if self._draining:
                 raise QueueClosed("the broker is closed")
             pool = WorkerPool(named, handler, workers)
@@ -200,12 +214,12 @@ class Broker:
             return pool
 
     def stats(self) -> BrokerStats:
-        """The numbers of all queues and subscriptions now."""
+        """Return the numbers of all queues and subscriptions now."""
         return BrokerStats({name: queue.stats() for name, queue in self.queues.items()}, *self._topics.stats())
 
     @property
     def queues(self) -> dict[str, Queue]:
-        """The queues that were declared so far, by name and in its order."""
+        """The queues that were declared so far, by name and sorted by it."""
         return dict(sorted(self._queues.copy().items()))
 
     @property
@@ -214,22 +228,17 @@ class Broker:
         return "closed" if self._closed else "draining" if self._draining else "open"
 
     def trace(self, message_id: str) -> list[Transition]:
-        """What the broker remembers of a message's life, oldest first; empty unless it was made with `trace=`."""
-        steps = [transition for id, transition in list(self._journal) if id == message_id]
-        # Threads may note two transitions in the wrong order within microseconds; their times are right.
-        return sorted(steps, key=lambda transition: (transition.source != "NEW", transition.time))
-
-    def _note(self, at: float, message_id: str, source: str, target: str, attempt: int, cause: str) -> None:
-        self._journal.append((message_id, Transition(at, source, target, attempt, cause)))
+        """Return what is remembered of a message's life, oldest first; nothing without the broker's option `trace`."""
+        return [] if self._trace is None else self._trace.of(message_id)
 
     def check(self) -> None:
-        """Raise InvariantError if the conservation law does not hold; call it when nothing is under way."""
+        """Raise InvariantError if the conservation law does not hold. Call it when no method is running."""
         for queue in list(self._queues.values()):
             queue.store.check()
         self._topics.check()
 
     def refuse(self) -> None:
-        """Take nothing new: from now on whatever pushes raises QueueClosed, and pulls go on."""
+        """Take nothing new: every push raises QueueClosed from now on, and pulls go on."""
         with self._lock:
             self._draining = True
             queues = list(self._queues.values())
@@ -239,11 +248,16 @@ class Broker:
     def close(self, drain: bool = True, timeout: float | None = None) -> None:
         """Take nothing new, finish, and wake every blocked caller with QueueClosed.
 
-        With `drain`, worker pools go on until their queues are empty or `timeout` seconds are over (None: no limit);
-        the handlers that run then may finish. Without, what they work on is released. A queue without workers is not
-        waited for: what it holds stays in the store, and memory takes it along; a warning says how much that was. A
-        handler that closes its own broker does not wait either, for it would wait for itself: it and the others finish,
-        and then the broker is closed behind them. A store that is away keeps what it has; that raises nothing.
+        A queue without workers is not waited for. What it holds stays in the store; with the store in memory it is
+        lost, and a
+        warning says how much that is. A handler that closes its own broker does not wait, because it would wait for
+        itself: the broker is closed when that handler and the others have finished. A store that cannot be used keeps
+        what it has, and raises nothing here.
+
+        Args:
+            drain: Whether worker pools go on until their queues are empty. Without, the messages that they work on are
+                released.
+            timeout: Seconds after which to stop draining (None: no limit).
         """
         timeout = check_timeout(timeout)
         until = None if timeout is None else time.monotonic() + timeout
@@ -253,7 +267,7 @@ class Broker:
         pools = list(self._pools)
         mine = next((pool for pool in pools if pool.current), None)
         if drain and mine is not None:
-            mine.stop()  # which does not wait for its caller
+            mine.stop()  # does not wait for its caller
             end = partial(self._end, pools, drain, until)
             threading.Thread(target=end, name="lightbroker-close", daemon=True).start()
             return
@@ -269,7 +283,9 @@ class Broker:
         queues = list(self._queues.values())
         for queue in queues:
             queue.store.close()
-        with suppress(BrokerError):  # the store is away, and each look would take its patience; or another closed it
+        with suppress(
+            BrokerError
+        ):  # the store cannot be used, and each look would have to wait for it; or another thread closed it
             for queue in queues:
                 if held := queue.stats().held:
                     extra = {"queue": queue.name}

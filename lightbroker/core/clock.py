@@ -1,4 +1,6 @@
-"""Time is injected: leases, delays, backoff and TTL read one clock, and a manual one makes them exact and instant."""
+"""Time is injected: leases, delays, backoff and time to live read one clock. With a manual one they are exact and
+instant.
+"""
 
 import heapq
 import itertools
@@ -18,7 +20,9 @@ _NEVER = float("inf")
 
 
 class Alarm:
-    """Calls a bound method at a time that can be moved; it holds its target weakly, so it keeps no queue alive."""
+    """Calls a bound method at a time that can be moved. It holds the method's object weakly, so it keeps no queue
+    alive.
+    """
 
     def __init__(self, agenda: "_Agenda", callback: Callable[[], object]) -> None:
         self._agenda = agenda
@@ -34,9 +38,8 @@ class Alarm:
         self._agenda.discard(self)
 
     def ring(self) -> None:
-        """Make the call, if there is still somebody to call."""
-        callback = self._callback()
-        if callback is not None:
+        """Make the call, if its object still exists."""
+        if (callback := self._callback()) is not None:
             callback()
 
 
@@ -44,20 +47,22 @@ class Clock(Protocol):
     """What the broker asks of time. `monotonic` drives every deadline, `time` only stamps messages."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back, from an arbitrary start."""
+        """Return seconds that never go back, from an arbitrary start."""
 
     def time(self) -> float:
-        """Unix time in seconds."""
+        """Return the Unix time in seconds."""
 
     def alarm(self, callback: Callable[[], object]) -> Alarm:
-        """An alarm, not yet set, that calls the bound method `callback`."""
+        """Return an alarm, not yet set, that calls the bound method `callback`."""
 
 
 class _Agenda:
-    """Alarms by time. An alarm moved earlier leaves its old entry behind; entries that no longer match are skipped."""
+    """Alarms by time. An alarm that is set earlier leaves its old entry behind; an entry that no longer matches is
+    skipped.
+    """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()  # to be entered itself: `Condition.__enter__`, interrupted, leaves it locked
+        self.lock = threading.RLock()  # entered itself: an interrupt inside `Condition.__enter__` leaves it locked
         self.changed = threading.Condition(self.lock)
         self._heap: list[tuple[float, int, Alarm]] = []
         self._sequence = itertools.count()
@@ -66,7 +71,7 @@ class _Agenda:
         with self.lock:
             if when < alarm.when:
                 heapq.heappush(self._heap, (when, next(self._sequence), alarm))
-                alarm.when = when  # last: interrupted before it, the entry is skipped and the alarm can be set again
+                alarm.when = when  # last: after an interrupt before it, the entry is skipped and can be set again
                 self.changed.notify_all()
 
     def discard(self, alarm: Alarm) -> None:
@@ -76,20 +81,20 @@ class _Agenda:
             self.changed.notify_all()
 
     def next_time(self) -> float:
-        """When the next alarm rings, or infinity; call it with `lock` held."""
+        """Return when the next alarm rings, or infinity. The caller holds `lock`."""
         while self._heap and self._heap[0][2].when != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else _NEVER
 
     def take(self) -> Alarm:
-        """Remove the next alarm; call it with `lock` held, after `next_time`."""
+        """Remove the next alarm and return it. The caller holds `lock` and has called `next_time`."""
         alarm = heapq.heappop(self._heap)[2]
         alarm.when = _NEVER
         return alarm
 
 
 class SystemClock:
-    """The machine's time. One daemon thread rings the alarms; it runs only while any is set."""
+    """The machine's time. One daemon thread rings the alarms; it runs only while an alarm is set."""
 
     monotonic = staticmethod(time.monotonic)
     time = staticmethod(time.time)
@@ -98,7 +103,7 @@ class SystemClock:
         self._agenda = _RingingAgenda()
 
     def alarm(self, callback: Callable[[], object]) -> Alarm:
-        """An alarm, not yet set, that calls the bound method `callback` in the clock's thread."""
+        """Return an alarm, not yet set, that calls the bound method `callback` in the clock's thread."""
         return Alarm(self._agenda, callback)
 
 
@@ -113,11 +118,11 @@ class _RingingAgenda(_Agenda):
                 try:
                     self._thread.start()
                 except RuntimeError as error:
-                    # `start` waits on a condition; interrupted there, it can end with a lock that it did not get back.
+                    # `start` waits on a condition. An interrupt there can end it with a lock that it did not get back.
                     raise error.__context__ or error from None
 
     def _ring(self) -> None:
-        # `is_alive`, interrupted, denies a thread that lives (up to CPython 3.12): who was replaced leaves.
+        # Up to CPython 3.12 an interrupt can make `is_alive` deny a thread that lives: a thread that was replaced ends.
         while self._thread is threading.current_thread():
             with self.lock:
                 while (wait := self.next_time() - time.monotonic()) > 0:
@@ -128,39 +133,45 @@ class _RingingAgenda(_Agenda):
                 alarm = self.take()
             try:
                 alarm.ring()
-            except Exception:  # whoever set it, for the others time goes on
+            except Exception:  # for the other alarms time goes on
                 log.exception("an alarm failed")
 
 
 class ManualClock:
-    """Time that moves only when told to, for tests and teaching: `advance` rings every alarm due, in order.
+    """Time that moves only when told to, for tests and teaching: `advance` rings every alarm that is due, in order.
 
-    It counts in nanoseconds and takes times that lie closer together, or that a float cannot tell apart, for the same:
-    ten steps of 0.1 s reach an alarm set for 1 s.
+    The clock counts in nanoseconds. Two times that lie closer together, or that a float cannot tell apart, are one: ten
+    steps of 0.1 s reach an alarm that is set for 1 s.
+
+    Args:
+        start: Seconds at which both the monotonic and the Unix time begin.
     """
 
     def __init__(self, start: float = 0.0) -> None:
-        """Start at `start` seconds, which is the monotonic and the Unix time alike."""
         self._agenda = _Agenda()
         self._now = check_number("start", start)
         self._nanoseconds = round(self._now * 1e9)
 
     def monotonic(self) -> float:
-        """Seconds since zero."""
+        """Return the seconds since zero."""
         return self._now
 
     def time(self) -> float:
-        """The same number as `monotonic`, read as Unix time."""
+        """Return the same number as `monotonic`, read as Unix time."""
         return self._now
 
     def alarm(self, callback: Callable[[], object]) -> Alarm:
-        """An alarm, not yet set, that calls the bound method `callback` from inside `advance`."""
+        """Return an alarm, not yet set, that calls the bound method `callback` from inside `advance`."""
         return Alarm(self._agenda, callback)
 
     def advance(self, seconds: float) -> None:
-        """Move time on by `seconds`; each alarm on the way sees the time for which it was set.
+        """Move time on. Each alarm on the way sees the time for which it was set.
 
-        Raises ValueError for a step back.
+        Args:
+            seconds: By how much.
+
+        Raises:
+            ValueError: It is a step back.
         """
         self._nanoseconds += round(check_number("seconds", seconds) * 1e9)
         target = self._nanoseconds / 1e9

@@ -1,4 +1,4 @@
-"""The nouns that a user holds: a message, its delivery under a lease, and a dead letter."""
+"""The nouns that a user holds: a message, its delivery under a lease, a dead letter."""
 
 import itertools
 import json
@@ -21,10 +21,11 @@ _receipts = itertools.count(1)
 
 
 def encode(body: object) -> bytes:
-    """Turn what a user pushes into the bytes that are kept.
+    """Return the bytes of a body: bytes as they are, a string as UTF-8, anything else as JSON.
 
-    Bytes stay as they are, a string becomes UTF-8, anything else becomes JSON. Raises TypeError for what JSON cannot
-    hold, and ValueError for NaN, circular or too deep structures, lone surrogates and bodies above 16 MiB.
+    Raises:
+        TypeError: JSON cannot hold it.
+        ValueError: It holds NaN, a circle, too deep a structure or a lone surrogate, or has more than 16 MiB.
     """
     if isinstance(body, bytes):
         data = body
@@ -43,7 +44,12 @@ def encode(body: object) -> bytes:
 
 
 def check_headers(headers: object) -> Mapping[str, str]:
-    """Copy the headers into a read-only mapping; raises TypeError or ValueError unless they are short strings."""
+    """Return the headers as a read-only mapping of their own.
+
+    Raises:
+        TypeError: They are not a mapping of strings to strings.
+        ValueError: They cannot be UTF-8, or have more than 8 kB.
+    """
     if headers is None:
         return NO_HEADERS
     if not isinstance(headers, Mapping) or not all(isinstance(s, str) for pair in headers.items() for s in pair):
@@ -58,7 +64,7 @@ def check_headers(headers: object) -> Mapping[str, str]:
 
 
 class Failure(NamedTuple):
-    """Why deliveries of a message failed so far."""
+    """Why deliveries of a message failed so far. Times are Unix seconds."""
 
     error: str
     traceback: str
@@ -67,13 +73,19 @@ class Failure(NamedTuple):
 
 
 class Message:
-    """What a producer pushed. One message is shared by whoever holds it: read it, do not change it.
+    """What a producer pushed. One message is shared by everybody who holds it: read it, do not change it.
 
-    id: unique among brokers; timestamp: Unix seconds at acceptance; attempts: which delivery this is, 1 for the first;
-    headers: a read-only mapping of strings. `expires` (clock seconds) and `failure` are the store's.
+    Attributes:
+        id: Unique among brokers.
+        body: The bytes; `text` and `json()` read them.
+        timestamp: When the push was called, in Unix seconds.
+        attempts: Which delivery this is, 1 for the first.
+        headers: A read-only mapping of strings.
+
+    `expires` (seconds of the clock's monotonic time) and `failure` belong to the store.
     """
 
-    # No __len__ and no __bool__: the hot path passes messages where C code asks for their truth.
+    # No __len__ and no __bool__: on the hot path, C code asks for the truth of a message.
     __slots__ = ("attempts", "body", "expires", "failure", "headers", "id", "timestamp")
 
     def __init__(
@@ -96,15 +108,23 @@ class Message:
 
     @property
     def text(self) -> str:
-        """The body as UTF-8 text; raises UnicodeDecodeError if it is none."""
+        """The body as UTF-8 text.
+
+        Raises:
+            UnicodeDecodeError: It is not UTF-8.
+        """
         return self.body.decode()
 
     def json(self) -> Any:
-        """The body read as JSON; raises json.JSONDecodeError if it is none."""
+        """Return the body read as JSON.
+
+        Raises:
+            json.JSONDecodeError: It is not JSON.
+        """
         return json.loads(self.body)
 
     def with_attempts(self, attempts: int, failure: Failure | None) -> "Message":
-        """The same message for another delivery; who holds the earlier one sees no change."""
+        """Return the message as another delivery holds it. The holder of the earlier one sees no change."""
         return Message(self.id, self.body, self.timestamp, attempts, self.headers, self.expires, failure)
 
     def __repr__(self) -> str:
@@ -112,7 +132,7 @@ class Message:
 
 
 class Settler(Protocol):
-    """The part of a queue's store that a delivery needs; if the lease is over, each raises LeaseLost."""
+    """The part of a queue's store that a delivery needs. Each method raises LeaseLost if the lease is over."""
 
     def ack(self, delivery: "Delivery") -> None:
         """LEASED -> acked."""
@@ -127,11 +147,17 @@ class Settler(Protocol):
         """LEASED -> DEAD."""
 
     def extend(self, delivery: "Delivery", seconds: float) -> None:
-        """LEASED, the deadline at least `seconds` from now."""
+        """LEASED, with a deadline of at least `seconds` from now."""
 
 
 def explain(error: BaseException | str | None) -> tuple[str, str]:
-    """The text and the traceback of what a consumer gives as the reason of a failure, cut to MAX_ERROR characters."""
+    """Return the text and the traceback of what a consumer gives as the reason of a failure.
+
+    Each is cut to MAX_ERROR characters; of a traceback the end is kept, because the error is named there.
+
+    Raises:
+        TypeError: It is neither an exception nor a string nor None.
+    """
     if isinstance(error, BaseException):
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         try:
@@ -145,12 +171,12 @@ def explain(error: BaseException | str | None) -> tuple[str, str]:
 
 
 class Leased:
-    """A message under a lease, as a store makes it; `Delivery` and `AsyncDelivery` say what its holder can do with it.
+    """A message under a lease, as a store makes it. `Delivery` and `AsyncDelivery` say what its holder can do with it.
 
-    deadline: when the lease runs out, in seconds of the broker's clock (`clock.monotonic()`).
+    deadline: when the lease expires, in seconds of the broker's clock (`clock.monotonic()`).
     """
 
-    # Without __init__: a store makes the key of the lease first and fills it in when it has a message.
+    # No __init__: a store makes the delivery first, leases a message under it, and fills it in afterwards.
     __slots__ = ("_receipt", "deadline", "message", "store")
     deadline: float
     message: Message
@@ -171,38 +197,57 @@ class Leased:
 
 
 class Delivery(Leased):
-    """A message under a lease. Settle it once: ack, nack, release or reject; afterwards each of them raises LeaseLost.
+    """A message under a lease. Settle it once, with ack, nack, release or reject; afterwards each raises LeaseLost.
 
-    As a context manager it gives the message and acks on success; an exception nacks and goes on; Ctrl-C and the like
-    (what is not an `Exception`) release, because they say nothing against the message.
-    deadline: when the lease runs out, in seconds of the broker's clock (`clock.monotonic()`).
+    As a context manager it gives the message. It acks at the end; an `Exception` nacks and goes on; anything else that
+    is raised, such as Ctrl-C, releases, because it says nothing against the message.
+
+    Attributes:
+        message: What was pushed.
+        deadline: When the lease expires, in seconds of the broker's clock (`clock.monotonic()`).
     """
 
     __slots__ = ()
     store: Settler
 
     def ack(self) -> None:
-        """The message is done. Raises LeaseLost if the lease is over, and then somebody else may do it again."""
+        """Say that the message is done.
+
+        Raises:
+            LeaseLost: The lease is over, and another consumer may do the message again.
+        """
         self.store.ack(self)
 
     def nack(self, error: BaseException | str | None = None, delay: float | None = None) -> None:
-        """It failed: deliver it again after `delay` seconds (None: the queue's backoff); after the last try bury it.
+        """Say that the message failed. It is delivered again, or becomes a dead letter after its last attempt.
 
-        Raises LeaseLost if the lease is over.
+        Args:
+            error: What went wrong; it is kept with the message.
+            delay: Seconds until the next delivery (None: the queue's backoff).
+
+        Raises:
+            LeaseLost: The lease is over.
         """
         text, trace = explain(error)
         self.store.nack(self, text, trace, None if delay is None else check_number("delay", delay))
 
     def release(self) -> None:
-        """Give it back untried: it goes to the back of the queue and this delivery does not count as an attempt."""
+        """Give the message back untried, to the back of the queue. This delivery does not count as an attempt."""
         self.store.release(self)
 
     def reject(self, reason: str) -> None:
-        """It will never succeed: make it a dead letter now, with `reason` as its error."""
+        """Make the message a dead letter now, because it will never succeed.
+
+        Args:
+            reason: Why; the dead letter's `error`.
+
+        Raises:
+            LeaseLost: The lease is over.
+        """
         self.store.reject(self, str(reason)[:MAX_ERROR])
 
     def extend(self, seconds: float) -> None:
-        """Keep the lease for `seconds` from now; a lease is never shortened. Raises LeaseLost if it is over."""
+        """Keep the lease for `seconds` from now. A lease is never shortened."""
         self.store.extend(self, check_number("seconds", seconds, above=True))
 
     def __enter__(self) -> Message:
@@ -221,11 +266,14 @@ class Delivery(Leased):
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message that will not be delivered again unless somebody redrives it. Times are Unix seconds.
+    """A message that is not delivered again unless somebody redrives it. Times are Unix seconds.
 
-    reason: `max_attempts` (the last attempt failed or its lease ran out), `rejected` (by the consumer), `expired` (its
-    TTL ran out while it waited to be tried again) or `overflow` (the queue was full). `message.attempts` says how often
-    it was delivered; `error` holds type and text of the last failure, or the consumer's reason for rejecting.
+    Attributes:
+        reason: `max_attempts` (the last attempt failed, or its lease expired), `rejected` (by a consumer), `expired`
+            (its time to live ended while it waited for a retry) or `overflow` (the queue was full).
+        error: Type and text of the last failure, or the consumer's reason for rejecting.
+
+    `message.attempts` says how often the message was delivered.
     """
 
     message: Message
@@ -238,7 +286,12 @@ class DeadLetter:
 
 
 class Transition(NamedTuple):
-    """One step in a message's life, as `Broker.trace` tells it. `time` is the clock's monotonic time in seconds."""
+    """One step in a message's life, as `Broker.trace` tells it.
+
+    Attributes:
+        time: The clock's monotonic time in seconds.
+        source, target: The states before and after.
+    """
 
     time: float
     source: str

@@ -1,9 +1,9 @@
-"""Decisions without side effects: what a full queue does, when a failure is tried again, what a queue may hold."""
+"""Decisions without side effects: what a full queue does, when a failure is retried, what a queue may hold."""
 
 import enum
 import json
 import random
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 from lightbroker.core.errors import check_count, check_number
 
@@ -22,10 +22,18 @@ class Overflow(enum.Enum):
 
 @dataclass(frozen=True)
 class Retry:
-    """How often a message is delivered, and how long it waits between deliveries.
+    """How often a message is delivered, and how long it waits after a failure.
 
     The wait is exponential with full jitter: uniform between 0 and `min(cap, base * factor ** (attempt - 1))` seconds
-    (Marc Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015). With `seed` the waits repeat.
+    (Marc Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015).
+
+    Args:
+        max_attempts: Deliveries before the message becomes a dead letter.
+        base: The bound of the first wait, in seconds.
+        factor: By how much the bound grows with each attempt.
+        cap: The largest bound, in seconds.
+        jitter: Whether the wait is drawn at random below the bound; without, it is the bound.
+        seed: Makes the waits of a queue repeat.
     """
 
     max_attempts: int = 5
@@ -45,8 +53,20 @@ class Retry:
         if self.seed is not None and (isinstance(self.seed, bool) or not isinstance(self.seed, int)):
             raise TypeError(f"retry.seed must be a whole number or None, not {self.seed!r}")
 
+    def wait_after(self, attempt: int, delay: float | None, rng: random.Random) -> float | None:
+        """Return the seconds between delivery number `attempt`, which failed, and the next; None if it was the last.
+
+        Args:
+            attempt: 1 for the first delivery.
+            delay: What the consumer asked for, in seconds (None: the backoff).
+            rng: Where jitter comes from.
+        """
+        if attempt >= self.max_attempts:
+            return None
+        return self.delay(attempt, rng) if delay is None else delay
+
     def delay(self, attempt: int, rng: random.Random) -> float:
-        """Seconds to wait after delivery number `attempt` (1 is the first) failed."""
+        """Return the seconds to wait after delivery number `attempt` (1 is the first) has failed."""
         try:
             bound = min(self.cap, self.base * self.factor ** (attempt - 1))
         except OverflowError:
@@ -78,12 +98,17 @@ class QueueOptions:
         if self.dead_capacity is not None:
             check_count("dead_capacity", self.dead_capacity)
 
+    def differences(self, other: "QueueOptions") -> str:
+        """Return in words what is different in `other`."""
+        triples = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return ", ".join(f"{name}={mine!r} (it has {theirs!r})" for name, mine, theirs in triples if mine != theirs)
+
     def to_json(self) -> str:
-        """The options as a store keeps them beside its queue."""
+        """Return the options as a store keeps them beside its queue."""
         return json.dumps({**asdict(self), "overflow": self.overflow.value})
 
     @classmethod
     def from_json(cls, text: str) -> "QueueOptions":
-        """Read back what `to_json` wrote."""
+        """Return the options that `to_json` wrote."""
         fields = json.loads(text)
         return cls(**{**fields, "overflow": Overflow(fields["overflow"]), "retry": Retry(**fields["retry"])})

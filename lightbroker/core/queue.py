@@ -1,4 +1,4 @@
-"""A queue: the verbs, in the order of a message's life."""
+"""A queue as its users see it: the verbs, in the order of a message's life."""
 
 import secrets
 import threading
@@ -10,7 +10,8 @@ from lightbroker.core.errors import check_count, check_each, check_number
 from lightbroker.core.histogram import Histogram
 from lightbroker.core.message import MAX_BODY, NEVER, DeadLetter, Delivery, Message, check_headers, encode
 from lightbroker.core.policy import QueueOptions
-from lightbroker.core.store import Inspectable, QueueStats, QueueStore
+from lightbroker.core.stats import QueueStats
+from lightbroker.core.store import Inspectable, QueueStore
 
 
 def check_timeout(timeout: float | None) -> float | None:
@@ -33,8 +34,15 @@ def check_push(
 class Queue:
     """Point to point: each message goes to one consumer at a time, at least once, until it is settled.
 
-    The messages of one producer are first delivered in the order in which it pushed them. One that is retried,
-    released or redriven goes to the back. Made by `Broker.queue`.
+    The messages of one producer are first delivered in the order in which it pushed them. A message that is retried,
+    released or redriven goes to the back. `Broker.queue` makes queues.
+
+    Attributes:
+        name: The queue's name.
+        options: What it was declared with.
+        dead_letters: The messages that it gave up on.
+        wait_times: Seconds from the push until a pool's handler starts; first deliveries only.
+        handling_times: Seconds that the handlers of pools took.
     """
 
     def __init__(self, name: str, options: QueueOptions, clock: Clock, store: QueueStore) -> None:
@@ -61,13 +69,25 @@ class Queue:
     ) -> str | None:
         """Accept one message.
 
-        body: bytes, str, or what JSON can hold; timeout: seconds to wait for room if the policy is BLOCK; delay:
-        seconds until it is ready; ttl: seconds after which it is no longer delivered (None: as the queue says).
-        Returns its id, or None if the overflow policy dropped it. Raises QueueFull, QueueClosed, or ValueError and
-        TypeError for an argument that makes no sense; then nothing was accepted.
+        Args:
+            body: bytes, str, or anything that JSON can hold.
+            timeout: Seconds to wait for room, if the overflow policy is BLOCK (None: for ever).
+            delay: Seconds until the message is ready.
+            ttl: Seconds after which it is no longer delivered (None: as the queue says).
+            headers: Strings that travel with the message.
+
+        Returns:
+            Its id, or None if the overflow policy dropped it.
+
+        Raises:
+            QueueFull: There is no room.
+            QueueClosed: The queue is closed, or it drains.
+            TypeError, ValueError: An argument makes no sense.
+
+        If it raises, nothing was accepted.
         """
         if timeout is None and ttl is None and self._ttl is None and headers is None and delay == 0.0:
-            # What `form` would do, without its call: it is the hot path.
+            # What `form` does, without its call: this is the hot path.
             if type(body) is not bytes or len(body) > MAX_BODY:
                 body = encode(body)
             id = f"{self._prefix}{next(self._numbers)}"
@@ -76,7 +96,7 @@ class Queue:
         return message.id if self.store.push(message, check_timeout(timeout), check_number("delay", delay)) else None
 
     def form(self, body: object, ttl: float | None, headers: Mapping[str, str] | None) -> Message:
-        """The message that `push` would hand to the store."""
+        """Return the message that `push` hands to the store."""
         if type(body) is not bytes or len(body) > MAX_BODY:
             body = encode(body)
         id = f"{self._prefix}{next(self._numbers)}"
@@ -85,7 +105,7 @@ class Queue:
     def form_many(
         self, bodies: Iterable[object], ttl: float | None, headers: Mapping[str, str] | None
     ) -> tuple[list[str], list[Message]]:
-        """The ids and messages that `push_many` would hand to the store."""
+        """Return the ids and messages that `push_many` hands to the store."""
         kept = [
             body if type(body) is bytes and len(body) <= MAX_BODY else encode(body)
             for body in check_each("bodies", bodies)
@@ -103,10 +123,18 @@ class Queue:
         ttl: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> list[str | None]:
-        """Accept messages in order, far cheaper than one at a time; arguments as for `push`, `timeout` is for all.
+        """Accept messages in order. It is far cheaper than one push for each.
 
-        Returns the ids. If the queue has no room for one, or is closed, the error's `accepted` holds the ids of those
-        before it. A StoreError leaves open which of a large batch are in.
+        The arguments are those of `push`; `timeout` is for all messages together.
+
+        Returns:
+            For each message its id, or None if the overflow policy dropped it.
+
+        Raises:
+            QueueFull: There is no room for one of them. `accepted` of the error holds the ids of those before it.
+            QueueClosed: The queue is closed, or it drains. `accepted` as above.
+            StoreError: The store failed, and which messages of a large batch it has is open.
+            TypeError, ValueError: An argument makes no sense; then nothing was accepted.
         """
         timeout, delay = check_timeout(timeout), check_number("delay", delay)
         ids, messages = self.form_many(bodies, ttl, headers)
@@ -120,27 +148,47 @@ class Queue:
     def pull(self, timeout: float | None = None) -> Delivery:
         """Lease the message that has been ready longest.
 
-        timeout: seconds to wait for one; 0 does not wait, None waits for ever. It is real time, whatever the clock.
-        Raises QueueEmpty or QueueClosed.
+        Args:
+            timeout: Seconds of real time to wait for one, whatever the clock; 0 does not wait, None waits for ever.
+
+        Raises:
+            QueueEmpty: None became ready in time.
+            QueueClosed: The queue is closed.
         """
         if timeout is not None and timeout != 0.0:
             timeout = check_timeout(timeout)
         return self.store.pull(timeout)
 
     def pull_many(self, n: int, timeout: float | None = None) -> list[Delivery]:
-        """Wait as `pull` does for one message, then take what else is ready, at most `n` in all."""
+        """Wait as `pull` does for one message, then lease what else is ready.
+
+        Args:
+            n: Messages at most.
+            timeout: Seconds to wait for the first; see `pull`.
+
+        Raises:
+            QueueEmpty: None became ready in time.
+            QueueClosed: The queue is closed.
+        """
         return self.store.pull_many(check_count("n", n), check_timeout(timeout))
 
     def ack_many(self, deliveries: Iterable[Delivery]) -> None:
-        """Ack all of this queue's `deliveries`; raises LeaseLost if any came too late, after acking the others."""
+        """Ack deliveries of this queue.
+
+        Raises:
+            LeaseLost: The lease of at least one is over. The others are acked.
+        """
         self.store.ack_many(check_each("deliveries", deliveries, Delivery))
 
     def stats(self) -> QueueStats:
-        """What it holds now, and the counters of the conservation law."""
+        """Return what the queue holds now, and the counters of the conservation law."""
         return self.store.stats()
 
     def oldest_age(self) -> float | None:
-        """Seconds since the message that is delivered next was accepted, 0 if none is ready; None if unknown here."""
+        """Return the seconds since the message that is delivered next was pushed.
+
+        It is 0 if none is ready, and None if the store cannot tell.
+        """
         if not isinstance(self.store, Inspectable):
             return None
         oldest = self.store.oldest()
@@ -148,7 +196,7 @@ class Queue:
 
 
 class DeadLetterQueue:
-    """What a queue gave up on: `len()`, iteration from the oldest, `redrive` and `purge`."""
+    """The messages that a queue gave up on: `len()`, iteration from the oldest, `redrive` and `purge`."""
 
     def __init__(self, store: QueueStore) -> None:
         self._store = store
@@ -160,14 +208,21 @@ class DeadLetterQueue:
         return iter(self._store.dead_letters())
 
     def redrive(self, ids: Iterable[str] | None = None, limit: int | None = None) -> int:
-        """Deliver dead letters again, as if they were new: at the back, with attempts from 1 and without a TTL.
+        """Deliver dead letters again, as if they were new: at the back, with attempts from 1, and without a time to
+        live.
 
-        ids: which (None: all, oldest first); unknown ones are passed over. limit: how many at most. It stops when the
-        queue is full. Returns how many were moved.
+        It stops when the queue is full.
+
+        Args:
+            ids: Which (None: all, the oldest first). Unknown ids are passed over.
+            limit: How many at most (None: all).
+
+        Returns:
+            How many were moved.
         """
         chosen = None if ids is None else check_each("ids", ids, str)
         return self._store.redrive(chosen, None if limit is None else check_count("limit", limit))
 
     def purge(self) -> int:
-        """Delete them all; returns how many there were."""
+        """Delete all dead letters, and return how many there were."""
         return self._store.purge()

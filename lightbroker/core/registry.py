@@ -48,6 +48,6 @@ def open_store(url: str, create: bool = True) -> Store:
     shown = without_password(url)
     opener = _openers.get(urlsplit(shown).scheme)
     if opener is None:
-        known = ", ".join(f"{scheme}://" for scheme in sorted(_openers))
-        raise ValueError(f"store: no store for {shown!r}; use a URL that begins with one of {known}, or pass a Store")
+        known = ", ".join(sorted(_openers))
+        raise ValueError(f"store: no store for {shown!r}; use one of the schemes {known}, or pass a Store")
     return opener(url, create)

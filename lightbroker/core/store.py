@@ -1,145 +1,153 @@
 """The contract of a store: one atomic transition per method.
 
-"Atomic" means: whoever looks, and whatever is killed or interrupted, a message is in exactly one state; two callers
-who want the same message cannot both have it; and a method that raises has changed nothing. A store is used by any
-number of threads at once. What a method may assume: arguments were checked, bodies are bytes, times are seconds.
+"Atomic" means three things. Whoever looks, and whatever is killed or interrupted, a message is in exactly one state.
+Two callers who want the same message cannot both get it. And a method that raises has changed nothing.
+
+Any number of threads use a store at once. A method may assume that its arguments were checked, that bodies are bytes,
+and that times are seconds.
+
+`push_all` and `pull_some` are the waiting that all stores have in common. They are built on `Waitable.enter` and
+`Waitable.lease`, which never wait.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from queue import Empty
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from lightbroker.core.clock import Clock
-from lightbroker.core.errors import InvariantError, PushError
-from lightbroker.core.message import DeadLetter, Delivery, Message, Settler
+from lightbroker.core.errors import PushError
+from lightbroker.core.message import DeadLetter, Delivery, Message, Settler, Transition
 from lightbroker.core.policy import QueueOptions
+from lightbroker.core.stats import QueueStats
 from lightbroker.core.waiting import Sleepers, attempt
 
 #: Called with (time, message id, from, to, attempt, cause) for each transition of a traced queue.
 Note = Callable[[float, str, str, str, int, str], None]
 
 
-@dataclass(frozen=True)
-class QueueStats:
-    """What a queue holds now, and what has happened to all it ever accepted."""
+class Trace:
+    """The last `most` transitions of a broker's messages."""
 
-    ready: int
-    delayed: int
-    leased: int
-    dead: int
-    capacity: int | None
-    accepted: int
-    acked: int
-    dropped: int
-    expired: int
-    purged: int
-    retried: int  #: deliveries that failed and were followed by another
-    redriven: int  #: dead letters that were made ready again
-    refused: int  #: pushes that ended in QueueFull, which accepted nothing
+    def __init__(self, most: int) -> None:
+        self._transitions: deque[tuple[str, Transition]] = deque(maxlen=most)
 
-    @property
-    def held(self) -> int:
-        """Messages that take room: ready, delayed and leased."""
-        return self.ready + self.delayed + self.leased
+    def note(self, at: float, message_id: str, source: str, target: str, attempt: int, cause: str) -> None:
+        """Remember a transition; see `Note`."""
+        self._transitions.append((message_id, Transition(at, source, target, attempt, cause)))
 
-    def check(self, name: str) -> None:
-        """Raise InvariantError if the conservation law does not hold for these numbers, read at a quiet instant."""
-        accounted = self.held + self.acked + self.dead + self.dropped + self.expired + self.purged
-        if self.accepted != accounted:
-            raise InvariantError(f"queue {name!r} accepted {self.accepted} messages, accounts for {accounted}: {self}")
-        if self.capacity is not None and self.held > self.capacity:
-            raise InvariantError(f"queue {name!r} holds {self.held} messages, more than its capacity: {self}")
+    def of(self, message_id: str) -> list[Transition]:
+        """Return what is remembered of one message, oldest first."""
+        found = [transition for id, transition in list(self._transitions) if id == message_id]
+        # Threads may note two transitions in the wrong order within microseconds; their times are right.
+        return sorted(found, key=lambda transition: (transition.source != "NEW", transition.time))
 
 
 class QueueStore(Settler, Protocol):
-    """One queue in a store. `Settler` adds ack, nack, release, reject and extend, each raising LeaseLost if stale."""
+    """One queue in a store. `Settler` adds ack, nack, release, reject and extend; each raises LeaseLost if the lease is
+    over.
+    """
 
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
-        """Accept the message as READY, or as DELAYED for `delay` seconds; a full queue follows its overflow policy.
+        """Accept the message as READY, or as DELAYED for `delay` seconds. A full queue follows its overflow policy.
 
-        False means accepted and dropped. Raises QueueFull or QueueClosed, and then nothing was accepted.
+        Returns:
+            False if the message was accepted and dropped.
+
+        Raises:
+            QueueFull, QueueClosed: Nothing was accepted.
         """
 
     def push_many(self, messages: Sequence[Message], timeout: float | None, delay: float) -> list[bool]:
-        """`push` each in order; they share one TTL. The error of the one that was not accepted tells which were."""
+        """Push each message in order. They share one time to live.
+
+        Raises:
+            PushError: One was not accepted. `accepted` holds the ids of those before it.
+        """
 
     def pull(self, timeout: float | None) -> Delivery:
-        """Lease the message that has been READY longest, waiting `timeout` seconds for one (None: for ever).
+        """Lease the message that has been READY longest, waiting up to `timeout` seconds for one (None: for ever).
 
-        The receipt is new; `deadline` is set. Raises QueueEmpty or QueueClosed.
+        The receipt is new, and `deadline` is set.
+
+        Raises:
+            QueueEmpty: None became READY in time.
+            QueueClosed: The queue is closed.
         """
 
     def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
-        """Wait as `pull` does for the first message, then take what else is READY, `most` in all."""
+        """Wait as `pull` does for the first message, then lease what else is READY, `most` in all."""
 
     def ack_many(self, deliveries: Iterable[Delivery]) -> None:
         """Ack all whose lease holds, then raise LeaseLost if there were others."""
 
     def dead_letters(self) -> list[DeadLetter]:
-        """A copy of the dead letters, oldest first."""
+        """Return a copy of the dead letters, the oldest first."""
 
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
-        """Make dead letters READY again with their attempts forgotten, until the queue is full; how many were."""
+        """Make dead letters READY with their attempts forgotten, until the queue is full; return how many."""
 
     def purge(self) -> int:
-        """Delete the dead letters; how many there were."""
+        """Delete the dead letters, and return how many there were."""
 
     def stats(self) -> QueueStats:
-        """The counts; they fit together at a quiet instant, when no method is running."""
+        """Return the counts. They fit together at a quiet instant, when no method is running."""
 
     def check(self) -> None:
         """Raise InvariantError if the conservation law, or what else the store keeps, does not hold."""
 
     def refuse(self) -> None:
-        """From now on every push, the blocked ones too, raises QueueClosed; pulls go on."""
+        """Let every push raise QueueClosed from now on, the blocked ones too. Pulls go on."""
 
     def close(self) -> None:
         """Refuse, and wake every blocked pull with QueueClosed."""
 
 
 class Excerpt(NamedTuple):
-    """A dead letter of whose body perhaps only the beginning is there."""
+    """A dead letter of which perhaps only the beginning of the body is there."""
 
     letter: DeadLetter
     size: int  #: bytes of the whole body
 
     @classmethod
     def whole(cls, letter: DeadLetter) -> "Excerpt":
-        """The letter with its whole body."""
+        """Return the letter with its whole body."""
         return cls(letter, len(letter.message.body))
 
 
 @runtime_checkable
 class Inspectable(Protocol):
-    """What a `QueueStore` may offer besides, for those who watch it; no method may hold up a transition.
+    """What a `QueueStore` may offer besides, to be looked at. No method may hold up a transition.
 
-    shown: how many bytes of a body are needed; what is behind them need not be read.
+    `shown` is how many bytes of a body are needed; the rest need not be read.
     """
 
     def oldest(self) -> float | None:
-        """When the message that has been READY longest was accepted, in Unix seconds; None if none is READY."""
+        """Return when the message that has been READY longest was accepted, in Unix seconds; None if none is READY."""
 
     def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
-        """The `most` dead letters that were added first, oldest first."""
+        """Return the `most` dead letters that were added first, the oldest first."""
 
     def newest_dead(self, most: int, shown: int) -> list[Excerpt]:
-        """The `most` dead letters that were added last, oldest first."""
+        """Return the `most` dead letters that were added last, the oldest first."""
 
 
 @runtime_checkable
 class Waitable(QueueStore, Protocol):
-    """A queue at which one can also wait without a thread, as coroutines do: hang up a `Sleeper`, try, and await it."""
+    """A queue at which a coroutine can wait without a thread.
+
+    Waiting is the same for threads and coroutines: put a sleeper on the list, try, and sleep if that was in vain.
+    """
 
     @property
     def pullers(self) -> Sleepers:
-        """Who waits for a message: for each that becomes READY the store rouses one, in order; on close all."""
+        """The waiters for a message. For each message that becomes READY it wakes one, in order; on close all."""
 
     @property
     def pushers(self) -> Sleepers:
-        """Who waits for room: for each place that gets free the store rouses one, in order; on close all."""
+        """The waiters for room. For each place that gets free it wakes one, in order; on close all."""
 
     def lease(self, most: int, last: bool = False) -> list[Delivery]:
         """Lease up to `most` READY messages without waiting; the caller has a sleeper among `pullers`.
@@ -229,10 +237,10 @@ class Store(Protocol):
     """A place that keeps queues."""
 
     def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> QueueStore:
-        """Open the queue `name`, made if it is not there; called once for each name."""
+        """Open the queue `name`, which is made if it is not there; called once for each name."""
 
     def declared(self) -> dict[str, QueueOptions]:
-        """The queues it holds by name, each with the options of whoever opened it last; it makes none."""
+        """Return the queues that it holds by name, each with the options of its last opener; it makes none."""
 
     def close(self) -> None:
-        """Give up connections and files; the queues are closed already."""
+        """Give up connections and files. The queues are closed already."""

@@ -1,9 +1,10 @@
-"""Waiting with a time-out, for the memory store.
+"""Waiting with a time-out, for threads.
 
-`SimpleQueue.get(timeout=…)` cannot be used for it: up to CPython 3.12, a thread that is woken, finds that another
-was faster, and has no time left by then, goes on to wait without any limit. So who waits with a time-out hangs a lock
-of its own on a list, and whoever makes room or a message ready takes the first off and releases it. What a coroutine
-hangs there instead is in `lightbroker.aio.waiting`: who makes room or a message ready cannot tell them apart.
+`SimpleQueue.get(timeout=…)` cannot be used for this. Up to CPython 3.12, a thread that is woken, finds that another
+thread was faster, and has no time left, goes on to wait without a limit. So each thread that waits puts a lock of its
+own on a list, and then tries to acquire it a second time. A thread that makes room, or a message ready, takes the first
+lock off the list and releases it. A coroutine puts something on the list that looks like such a lock; see
+`lightbroker.aio.waiting`.
 """
 
 import math
@@ -21,20 +22,23 @@ T = TypeVar("T")
 
 
 class Sleeper(Protocol):
-    """What somebody who waits hangs up: a lock that was acquired, or the like."""
+    """What a waiter puts on the list: an acquired lock, or something like it."""
 
     def release(self) -> None:
-        """Let him try again; called at most once, from any thread."""
+        """Let the waiter try again; called at most once, from any thread."""
 
 
-#: Of those who wait, the longest first. Append, popleft, remove and the look whether any is there are atomic.
+#: The waiters, the longest first. append, popleft, remove and the look whether there is any are each atomic.
 Sleepers = deque[Sleeper]
 
 _release = methodcaller("release")
 
 
 def rouse(sleepers: Sleepers, most: int = 1) -> None:
-    """Let up to `most` of those who wait try again; in one step, so that nobody is taken off the list and not woken."""
+    """Let up to `most` waiters try again, the longest first.
+
+    It is one call into C, so nobody is taken off the list without being woken.
+    """
     with suppress(IndexError):
         deque(map(_release, map(deque.popleft, repeat(sleepers, most))), maxlen=0)
 
@@ -59,7 +63,7 @@ def attempt(sleepers: Sleepers, step: Callable[[], T], timeout: float | None) ->
         lock.acquire()
         leaving = True
         try:
-            sleepers.append(lock)  # before the step, so that what comes after it is not missed
+            sleepers.append(lock)  # before the step, so that a wake that follows the step is not missed
             try:
                 return step()
             except Empty:
@@ -72,5 +76,5 @@ def attempt(sleepers: Sleepers, step: Callable[[], T], timeout: float | None) ->
             try:
                 sleepers.remove(lock)
             except ValueError:
-                if leaving:  # somebody was sent to us in vain: send him on
+                if leaving:  # we were woken but no longer wait: pass the wake on
                     rouse(sleepers)

@@ -1,4 +1,4 @@
-"""A pool of threads that pull, run a handler and settle; it keeps long work leased and stops without losing any."""
+"""A pool of threads that pull, run a handler and settle. It keeps long work leased, and stops without losing any."""
 
 import inspect
 import logging
@@ -15,8 +15,8 @@ from lightbroker.core.queue import Queue, check_timeout
 
 log = logging.getLogger(__name__)
 
-AGAIN = 1.0  #: seconds until a worker tries again that could not use its store
-_POLL = 0.2  # seconds after which an idle worker looks whether it shall stop
+AGAIN = 1.0  #: seconds after which a worker that could not use its store tries again
+_POLL = 0.2  # seconds after which an idle worker looks whether it should stop
 
 
 def check_pool(handler: object, workers: object) -> None:
@@ -29,7 +29,7 @@ def check_pool(handler: object, workers: object) -> None:
 
 
 def about(queue: Queue, message: Message) -> dict[str, object]:
-    """The fields of a log record on a message, for `extra`: `queue`, `message_id` and `attempt`."""
+    """Return the fields of a log record on a message, for `extra`: `queue`, `message_id` and `attempt`."""
     return {"queue": queue.name, "message_id": message.id, "attempt": message.attempts}
 
 
@@ -43,7 +43,7 @@ def tell_late(queue: Queue, message: Message) -> None:
 
 
 def tell_trouble(queue: Queue) -> None:
-    """Log the error of a store that could not be used; for an `except` block."""
+    """Log the error of a store that cannot be used; for an `except` block."""
     log.warning("queue %s: its store cannot be used", queue.name, exc_info=True, extra={"queue": queue.name})
 
 
@@ -60,14 +60,15 @@ def tell_failure(queue: Queue, message: Message, error: BaseException) -> None:
 
 
 class WorkerPool:
-    """Runs `handler(message)` for each message of a queue, in `workers` threads; made by `Broker.workers`.
+    """Threads that run `handler(message)` for each message of a queue. `Broker.workers` makes pools.
 
-    It acks when the handler returns and nacks with the traceback when it raises. While the handler runs its lease is
-    extended every third of its length, so long work is not delivered twice. As a context manager it stops with a drain.
+    A worker acks when the handler returns, and nacks with the traceback when it raises. While a handler runs, its lease
+    is extended every third of its length, so long work is not delivered twice. As a context manager the pool stops with
+    a drain.
 
     An exception that is thrown into a worker from outside (`PyThreadState_SetAsyncExc`) is the handler's failure if it
-    hits the handler. Anywhere else it ends the thread: what that was doing is done or delivered again when its lease
-    runs out, and the next heartbeat starts another thread in its place.
+    hits the handler. Anywhere else it ends the thread. The message that the thread held is then settled, or delivered
+    again when its lease expires, and the next heartbeat starts another thread in its place.
     """
 
     def __init__(self, queue: Queue, handler: Callable[[Message], object], workers: int = 4) -> None:
@@ -83,7 +84,7 @@ class WorkerPool:
         try:
             for worker in range(workers):
                 self._threads.append(self._start(worker))
-        except RuntimeError:  # no more threads; nobody will have this pool to stop it
+        except RuntimeError:  # there are no more threads, and nobody will have this pool to stop it
             self._stopping.set()
             raise
 
@@ -94,24 +95,30 @@ class WorkerPool:
 
     @property
     def current(self) -> bool:
-        """Whether the caller is one of its handlers."""
+        """Whether the caller is one of the pool's own handlers."""
         return threading.current_thread() in self._threads
 
     @property
     def busy(self) -> bool:
-        """Whether the pool runs and its queue holds messages to do, now or later."""
+        """Whether the pool runs and its queue holds messages, ready, delayed or leased."""
         try:
             return not self.stopped and self.queue.stats().held > 0
-        except BrokerError:  # what the store holds stays there
+        except BrokerError:  # what the store holds stays in it
             tell_trouble(self.queue)
             return False
 
     def stop(self, drain: bool = True, timeout: float | None = None) -> bool:
-        """Pull no more. With `drain`, wait for the handlers that run, at most `timeout` seconds (None: for ever).
+        """Pull no more.
 
-        What still runs then, or at once without `drain`, is released for others to do; its own ack will come too late.
-        Called by a handler, a drain does not wait: that handler and the others finish behind it. Returns whether every
-        handler had finished.
+        A handler that stops its own pool does not wait for it: that handler and the others finish afterwards.
+
+        Args:
+            drain: Whether to wait for the handlers that run. Without, and for those that still run after `timeout`,
+                their messages are released for other consumers, and their own acks will come too late.
+            timeout: Seconds to wait (None: for ever).
+
+        Returns:
+            Whether every handler had finished.
         """
         timeout = check_timeout(timeout)
         self._stopping.set()
@@ -124,7 +131,7 @@ class WorkerPool:
         self._heartbeat.cancel()
         unfinished = list(self._running.copy().values())
         for delivery in unfinished:
-            with suppress(BrokerError):  # settled at this moment, or the store is away and its lease will run out
+            with suppress(BrokerError):  # settled at this moment, or the store cannot be used and the lease will expire
                 delivery.release()
         return not unfinished
 
@@ -161,7 +168,7 @@ class WorkerPool:
                 self._settle(delivery, waits, handlings)
             except LeaseLost:
                 tell_late(self.queue, delivery.message)
-            except BrokerError:  # not settled: it is delivered again when its lease runs out
+            except BrokerError:  # not settled: the message is delivered again when its lease expires
                 tell_trouble(self.queue)
             finally:
                 del self._running[worker]
@@ -171,7 +178,7 @@ class WorkerPool:
             delivery.release()
             return
         message, now = delivery.message, self._now
-        if message.attempts == 1:  # the others waited for their backoff too
+        if message.attempts == 1:  # later deliveries waited for their backoff too
             waited = self._time() - message.timestamp
             waits.record(waited if waited > 0.0 else 0.0)
         started = now()
@@ -180,7 +187,7 @@ class WorkerPool:
                 self._handler(message)
             finally:
                 handlings.record(now() - started)
-        except BaseException as error:  # also SystemExit: a handler must not be able to end a worker
+        except BaseException as error:  # SystemExit too: a handler must not be able to end a worker
             tell_failure(self.queue, message, error)
             delivery.nack(error)
         else:
@@ -196,7 +203,7 @@ class WorkerPool:
                     self._running.pop(worker, None)
                     self._threads[worker] = self._start(worker)
             for delivery in list(self._running.copy().values()):
-                with suppress(BrokerError):  # the worker will learn of it when it settles
+                with suppress(BrokerError):  # the worker learns of it when it settles
                     delivery.extend(self.queue.options.lease)
         finally:
             if not self._stopping.is_set() or self._running:

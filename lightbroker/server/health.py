@@ -25,7 +25,7 @@ from typing import Any
 
 from lightbroker.core.broker import Broker
 from lightbroker.core.errors import BrokerError, check_number
-from lightbroker.core.store import QueueStats
+from lightbroker.core.stats import QueueStats
 
 
 class Health:

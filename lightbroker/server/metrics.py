@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from lightbroker import __version__
-from lightbroker.core.broker import Broker, BrokerStats
+from lightbroker.core.broker import Broker
 from lightbroker.core.histogram import BOUNDS, Reading
 from lightbroker.core.queue import Queue
-from lightbroker.core.topic.subscription import SubscriptionStats
+from lightbroker.core.stats import BrokerStats, SubscriptionStats
 from lightbroker.server.process import process_metrics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

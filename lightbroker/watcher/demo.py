@@ -17,7 +17,7 @@ from lightbroker.core.broker import Broker
 from lightbroker.core.errors import InvariantError
 from lightbroker.core.message import DeadLetter, Message
 from lightbroker.core.policy import Retry
-from lightbroker.core.store import QueueStats
+from lightbroker.core.stats import QueueStats
 from lightbroker.watcher import ChainWatcher, Recording, WatcherStats
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from lightbroker import DeadLetter, Delivery, ManualClock
 from lightbroker.aio import AsyncBroker, AsyncDeadLetterQueue, AsyncDelivery, AsyncQueue
-from lightbroker.core.store import QueueStats
+from lightbroker.core.stats import QueueStats
 
 T = TypeVar("T")
 

@@ -20,14 +20,14 @@ class Expiry:
     ring: a bound method, called at that time. The alarm holds it weakly, so it keeps no queue alive.
     """
 
-    __slots__ = ("_alarm", "_due", "_extended", "_following", "_mortal", "_steps", "numbers")
+    __slots__ = ("_alarm", "_due", "_following", "_mortal", "_steps", "extended", "numbers")
 
     def __init__(self, steps: Steps, ring: Callable[[], None]) -> None:
         self._steps = steps
         self.numbers = count()  #: keys for delayed messages; it also keeps entries apart that are due at the same time
         self._due: list[tuple[float, int]] = []
         self._mortal: list[tuple[float, int, Message]] = []
-        self._extended: set[Leased] = set()
+        self.extended: set[Leased] = set()  #: leases that no longer end in the order in which leases began
         self._following = -NEVER  # before that time no lease expires
         self._alarm = steps.clock.alarm(ring)
         self._alarm.set(steps.now() + steps.options.lease)
@@ -53,10 +53,6 @@ class Expiry:
                 self._mortal = [(m.expires, next(self.numbers), m) for m in ready if m.expires < NEVER]
                 heapq.heapify(self._mortal)
             self._alarm.set(message.expires)
-
-    def extend(self, delivery: Leased) -> None:
-        """Note that a lease no longer ends in the order in which leases began."""
-        self._extended.add(delivery)
 
     def rearm(self) -> None:
         """Set the alarm for whatever is due next."""
@@ -94,9 +90,9 @@ class Expiry:
         nobody holds its delivery, and it gets a deadline here.
         """
         leased, lease = self._steps.leased, self._steps.options.lease
-        self._extended = {delivery for delivery in self._extended if delivery in leased}
+        self.extended = {delivery for delivery in self.extended if delivery in leased}
         following = now + lease
-        most = _SCAN + len(self._extended)
+        most = _SCAN + len(self.extended)
         while True:
             try:
                 oldest = tuple(islice(leased.items(), most))
@@ -112,7 +108,7 @@ class Expiry:
                     yield delivery
                     continue
                 following = min(following, deadline)
-                if delivery not in self._extended:
+                if delivery not in self.extended:
                     return following
             if len(oldest) < most:
                 return following

@@ -14,7 +14,7 @@ from operator import index
 from queue import Empty
 from typing import Any
 
-from lightbroker.core import outcome
+from lightbroker.core import errors
 from lightbroker.core.errors import LeaseLost
 from lightbroker.core.memory.expiry import Expiry
 from lightbroker.core.memory.steps import Steps
@@ -64,7 +64,7 @@ class Failing:
         with steps.lock:  # expiry takes the lock too, so a lease found here does not expire before it is moved
             if delivery not in steps.leased:
                 raise self.lost(delivery)
-            self._expiry.extend(delivery)
+            self._expiry.extended.add(delivery)
             delivery.deadline = max(delivery.deadline, steps.now() + seconds)
 
     @contextmanager
@@ -76,14 +76,14 @@ class Failing:
 
     def lost(self, delivery: Leased) -> LeaseLost:
         """Return the error for a delivery whose lease is over."""
-        return outcome.lost(self._steps.name, self._steps.options.lease, delivery)
+        return errors.lost(self._steps.name, self._steps.options.lease, delivery.receipt)
 
     # LEASED -> READY, DELAYED or DEAD
 
     def _fail(self, delivery: Leased, error: str, trace: str, delay: float | None, cause: str) -> None:
         """Retry a message that failed, or bury it after its last attempt."""
         message = delivery.message
-        wait = outcome.retry_wait(message.attempts, delay, self._steps.options.retry, self._rng)
+        wait = self._steps.options.retry.wait_after(message.attempts, delay, self._rng)
         if wait is None:
             dead = self._failed(message, error, trace, message.attempts)
             self.bury(self._steps.leaving(delivery), dead, "max_attempts", "LEASED")
@@ -153,7 +153,7 @@ class Failing:
             chosen = list(steps.dead) if ids is None else [i for i in dict.fromkeys(ids) if i in steps.dead]
             for moved, id in enumerate(chosen[:limit]):
                 if self._refusing:
-                    raise outcome.closed(steps.name, draining=not self._closed)
+                    raise errors.closed(steps.name, draining=not self._closed)
                 message = steps.dead[id].message.with_attempts(1, None)
                 message.expires = NEVER  # whoever redrives a message wants it delivered
                 permit, leave = map(index, steps.permits_now), map(steps.dead.pop, (id,))
@@ -228,7 +228,7 @@ class Failing:
 
     def _end_leases(self, now: float) -> None:
         """End every lease that has expired; its message is retried like any that failed."""
-        error = outcome.lease_expired(self._steps.options.lease)
+        error = errors.lease_expired(self._steps.options.lease)
         for delivery in self._expiry.leases_over(now):
             with suppress(KeyError):  # settled at this very moment
                 self._fail(delivery, error, "", None, "lease expired")

@@ -2,7 +2,7 @@
 
 from queue import Empty
 
-from lightbroker.core import outcome
+from lightbroker.core import errors
 from lightbroker.core.memory.failing import Failing
 from lightbroker.core.memory.steps import Steps
 from lightbroker.core.message import Message
@@ -23,7 +23,7 @@ def overflow(steps: Steps, failing: Failing, message: Message) -> bool | None:
     policy = steps.options.overflow
     if policy in (Overflow.BLOCK, Overflow.REJECT):
         next(steps.refused)
-        raise outcome.full(steps.name, steps.options.capacity)
+        raise errors.full(steps.name, steps.options.capacity)
     if policy is Overflow.DEAD_LETTER:
         with steps.lock:
             failing.bury(steps.accepted, message.with_attempts(0, None), "overflow", "NEW")

@@ -11,7 +11,7 @@ from operator import index
 from queue import Empty
 from typing import Any, TypeVar, overload
 
-from lightbroker.core import outcome
+from lightbroker.core import errors
 from lightbroker.core.clock import Clock
 from lightbroker.core.errors import QueueClosed
 from lightbroker.core.memory.batches import enter_many, lease_many, settle_many
@@ -20,7 +20,8 @@ from lightbroker.core.memory.overflow import overflow
 from lightbroker.core.memory.steps import Steps
 from lightbroker.core.message import NEVER, DeadLetter, Delivery, Leased, Message
 from lightbroker.core.policy import Overflow, QueueOptions
-from lightbroker.core.store import Excerpt, Note, QueueStats, push_all
+from lightbroker.core.stats import QueueStats
+from lightbroker.core.store import Excerpt, Note, push_all
 from lightbroker.core.waiting import attempt, rouse
 
 L = TypeVar("L", bound=Leased)
@@ -164,11 +165,11 @@ class MemoryQueue:
                 message = next(map(self._lease, (delivery,), take))
             except Empty:
                 if not timeout:
-                    raise outcome.empty(self._name, timeout) from None
+                    raise errors.empty(self._name, timeout) from None
                 try:
                     return attempt(self.pullers, lambda: self.pull(0.0, kind), timeout)
                 except Empty:
-                    raise outcome.empty(self._name, timeout) from None
+                    raise errors.empty(self._name, timeout) from None
             except IndexError:
                 raise self._pull_woken() from None
             # From here on the message is LEASED. If an interrupt keeps the delivery from its caller, nobody holds it;
@@ -219,7 +220,7 @@ class MemoryQueue:
     def ack_many(self, deliveries: Iterable[Leased]) -> None:
         acked = list(deliveries)
         if late := settle_many(self._steps, acked):
-            raise outcome.some_lost(len(late), len(acked), self._lost(late[0]))
+            raise errors.some_lost(len(late), len(acked), self._lost(late[0]))
 
     # LEASED -> READY, DELAYED or DEAD; DEAD -> READY
 
@@ -281,7 +282,7 @@ class MemoryQueue:
         self._failing.close()
 
     def _closed_error(self) -> QueueClosed:
-        return outcome.closed(self._name, draining=not self._closed)
+        return errors.closed(self._name, draining=not self._closed)
 
     def _push_woken(self) -> QueueClosed:
         """Put back the None that a push met, and return its error."""

@@ -55,7 +55,8 @@ from lightbroker.core.clock import Clock
 from lightbroker.core.errors import InvariantError
 from lightbroker.core.message import DeadLetter, Leased, Message
 from lightbroker.core.policy import Overflow, QueueOptions
-from lightbroker.core.store import Note, QueueStats
+from lightbroker.core.stats import QueueStats
+from lightbroker.core.store import Note
 from lightbroker.core.waiting import Sleepers
 
 PERMIT = sys.maxsize  #: as an index to insert at, it lies behind everything
@@ -164,21 +165,10 @@ class Steps:
 
     def stats(self) -> QueueStats:
         """Return the counts; they fit together at a quiet instant."""
-        return QueueStats(
-            ready=len(self.ready),
-            delayed=len(self.delayed),
-            leased=len(self.leased),
-            dead=len(self.dead),
-            capacity=self.options.capacity,
-            accepted=_read(self.accepted),
-            acked=_read(self.acked),
-            dropped=_read(self.dropped),
-            expired=_read(self.expired),
-            purged=_read(self.purged),
-            retried=_read(self.retried),
-            redriven=_read(self.redriven),
-            refused=_read(self.refused),
-        )
+        ready, delayed, leased, dead = map(len, (self.ready, self.delayed, self.leased, self.dead))
+        counters = (self.accepted, self.acked, self.dropped, self.expired, self.purged)
+        others = (self.retried, self.redriven, self.refused)
+        return QueueStats(ready, delayed, leased, dead, self.options.capacity, *map(_read, (*counters, *others)))
 
     def oldest(self) -> float | None:
         """Return when the message at the head of `ready` was accepted; see `Inspectable`."""

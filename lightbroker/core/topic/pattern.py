@@ -1,6 +1,6 @@
 """Topics and the patterns that match them: dotted names, and the wildcards of NATS.
 
-`*` stands for one token and `>` for one or more at the end.
+`*` stands for one token, `>` for one or more tokens at the end.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,11 +10,16 @@ from lightbroker.core.errors import check_name
 
 T = TypeVar("T")
 
-MOST_ROUTES = 4096  #: topics for which is remembered what matches them
+MOST_ROUTES = 4096  #: topics whose matches are remembered
 
 
 def check_topic(topic: object, *, wildcards: bool) -> tuple[str, ...]:
-    """Split a dotted topic; raises ValueError for empty tokens and for wildcards where none are allowed."""
+    """Return the tokens of a dotted topic.
+
+    Raises:
+        TypeError: It is not a string.
+        ValueError: A token is empty, or there is a wildcard where none is allowed.
+    """
     tokens = tuple(check_name("topic", topic).split("."))
     if "" in tokens:
         raise ValueError(f"topic must be tokens joined by single dots, not {topic!r}")
@@ -36,10 +41,14 @@ class Patterns(Generic[T]):
             node = self._trie
             for token in pattern.split("."):
                 node = node.setdefault(token, {})
-            node.setdefault("", []).append(target)  # no token is empty, so "" is free for the targets
+            node.setdefault("", []).append(target)  # no token is empty, so "" can hold the targets
 
     def match(self, topic: str) -> list[T]:
-        """Every target whose pattern matches; raises ValueError or TypeError if `topic` is no plain topic."""
+        """Return every target whose pattern matches `topic`.
+
+        Raises:
+            TypeError, ValueError: It is not a plain topic.
+        """
         return list(self._walk(self._trie, check_topic(topic, wildcards=False)))
 
     def _walk(self, node: dict[str, Any], tokens: tuple[str, ...]) -> Iterator[T]:

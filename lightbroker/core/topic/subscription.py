@@ -1,40 +1,26 @@
-"""What one subscriber has yet to read."""
+"""What one subscriber reads: its buffer, one message after the other."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from queue import Empty
 from types import TracebackType
 
 from lightbroker.core.errors import QueueClosed, QueueEmpty
 from lightbroker.core.message import Message
 from lightbroker.core.queue import check_timeout
+from lightbroker.core.stats import SubscriptionStats
 from lightbroker.core.topic.buffer import Buffer
 from lightbroker.core.waiting import attempt
 
 
-@dataclass(frozen=True)
-class SubscriptionStats:
-    """The numbers of one buffer; the members of a group share one."""
-
-    pattern: str
-    group: str | None
-    buffered: int
-    capacity: int | None
-    received: int
-    delivered: int
-    dropped: int
-    refused: int
-
-    def __add__(self, other: "SubscriptionStats") -> "SubscriptionStats":
-        counts = ("buffered", "received", "delivered", "dropped", "refused")
-        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in counts})
-
-
 class Subscription:
-    """What one subscriber has yet to read: iterate over it, or `get` one message at a time; close it when done.
+    """What one subscriber has yet to read. Iterate over it, or `get` one message at a time; close it when done.
 
-    It delivers at most once, in the order of publishing. The policy decides what a full buffer does. Made by
-    `Broker.subscribe`.
+    It delivers at most once, in the order of publishing. The overflow policy decides what happens when the buffer is
+    full. `Broker.subscribe` makes subscriptions.
+
+    Attributes:
+        pattern: The topics that it listens to.
+        group: The group that shares its buffer, if any.
     """
 
     def __init__(self, pattern: str, group: str | None, buffer: Buffer, leave: Callable[["Subscription"], None]):
@@ -50,9 +36,14 @@ class Subscription:
         return self.buffer.stats().dropped
 
     def get(self, timeout: float | None = None) -> Message:
-        """The next message, within `timeout` seconds (0: at once, None: for ever).
+        """Return the next message.
 
-        Raises QueueEmpty, or QueueClosed once the subscription is closed.
+        Args:
+            timeout: Seconds to wait for one; 0 does not wait, None waits for ever.
+
+        Raises:
+            QueueEmpty: None came in time.
+            QueueClosed: The subscription is closed.
         """
         wait = check_timeout(timeout)
         try:
@@ -64,13 +55,18 @@ class Subscription:
                 raise QueueEmpty(f"subscription {self.pattern!r} had no message within {wait or 0.0:g} s") from None
 
     def take(self) -> Message:
-        """The next message; raises Empty if there is none, or QueueClosed."""
+        """Return the next message without waiting.
+
+        Raises:
+            queue.Empty: There is none.
+            QueueClosed: The subscription is closed.
+        """
         if self._closed:
             raise QueueClosed(f"the subscription to {self.pattern!r} is closed")
         return self.buffer.take()
 
     def __iter__(self) -> Iterator[Message]:
-        """Every message until the subscription is closed."""
+        """Yield every message until the subscription is closed."""
         while True:
             try:
                 yield self.get()
@@ -78,14 +74,14 @@ class Subscription:
                 return
 
     def stats(self) -> SubscriptionStats:
-        """What is buffered, and what happened to the rest."""
+        """Return what is buffered, and what happened to the rest."""
         now = self.buffer.stats()
         return SubscriptionStats(
             self.pattern, self.group, now.ready, now.capacity, now.accepted, now.acked, now.dropped, now.refused
         )
 
     def close(self) -> None:
-        """Stop receiving; what is buffered is given up, unless other members of the group are left to read it."""
+        """Stop receiving. What is buffered is given up, unless other members of the group are left to read it."""
         if not self._closed:
             self._closed = True
             self._leave(self)

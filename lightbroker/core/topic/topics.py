@@ -1,4 +1,4 @@
-"""Publish/subscribe: dotted topics, wildcards, and a bounded buffer for each subscriber: none slows the others."""
+"""The topics of one broker: who gets what is published."""
 
 import secrets
 import threading
@@ -14,15 +14,16 @@ from lightbroker.core.errors import QueueClosed, QueueFull, StoreError, check_na
 from lightbroker.core.message import Message, check_headers, encode
 from lightbroker.core.policy import QueueOptions
 from lightbroker.core.queue import Queue
+from lightbroker.core.stats import SubscriptionStats
 from lightbroker.core.store import Store
 from lightbroker.core.topic.buffer import Buffer, offer
 from lightbroker.core.topic.pattern import MOST_ROUTES, Patterns, check_topic
-from lightbroker.core.topic.subscription import Subscription, SubscriptionStats
+from lightbroker.core.topic.subscription import Subscription
 from lightbroker.core.waiting import rouse
 
 
 class _Group:
-    """A buffer and those who read it; without a group name there is one reader."""
+    """A buffer and the subscriptions that read it. Without a group name there is one."""
 
     def __init__(self, options: QueueOptions, buffer: Buffer) -> None:
         self.options = options
@@ -31,10 +32,10 @@ class _Group:
 
 
 class Topics:
-    """Who gets what: subscribers and bound queues by pattern, and for each topic seen lately those that match.
+    """Subscribers and bound queues by pattern, and for each topic seen lately those that match.
 
-    A subscriber is delivered to at most once, so its buffer is in memory, whatever store the broker's queues are in.
-    A `SharedStore` adds subscribers in other processes.
+    A subscriber is promised at most once, so its buffer is in memory, whatever store the broker's queues are in. A
+    `SharedStore` adds subscribers in other processes.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -50,14 +51,16 @@ class Topics:
         self._ids = map(f"{secrets.token_hex(6)}-".__add__, map(str, count(1)))
 
     def subscribe(self, pattern: str, group: str | None, options: QueueOptions) -> Subscription:
-        """A new reader for `pattern`; those of the same pattern and group share one buffer.
+        """Return a new subscription to `pattern`. Those with the same pattern and group share one buffer.
 
-        Raises ValueError for a malformed pattern, or if the group was made with other options, and QueueClosed.
+        Raises:
+            ValueError: The pattern is malformed, or the group was made with other options.
+            QueueClosed: The broker is closed.
         """
         check_topic(pattern, wildcards=True)
         key = (pattern, next(self._keys) if group is None else check_name("group", group))
         with self._lock:
-            if self._closed:  # `close` has looked who is to be closed
+            if self._closed:  # `close` has already listed the subscriptions to close
                 raise QueueClosed("the broker is closed")
             shared = self._groups.get(key)
             if shared is None:
@@ -77,12 +80,19 @@ class Topics:
             self._changed()
 
     def publish(self, topic: str, body: object, headers: Mapping[str, str] | None) -> int:
-        """Offer one message to every match; how many took it. If a bound queue fails, it raises when all have it."""
+        """Offer one message to every match.
+
+        Returns:
+            How many took it.
+
+        Raises:
+            StoreError: A bound queue failed. Every other match has the message.
+        """
         message, copies, buffers, queues, trouble = self.address(topic, body, headers)
         copies += offer(message, buffers)
         for queue in queues:
             try:
-                with suppress(QueueFull):  # one that refuses keeps nothing from the others; its stats count it
+                with suppress(QueueFull):  # a queue that refuses keeps nothing from the others; its stats count it
                     copies += queue.push(message.body, headers=message.headers) is not None
             except StoreError as error:
                 trouble = trouble or error
@@ -93,10 +103,13 @@ class Topics:
     def address(
         self, topic: str, body: object, headers: Mapping[str, str] | None
     ) -> tuple[Message, int, Sequence[Buffer], Sequence[Queue], StoreError | None]:
-        """The message to publish and who is to get it: how many have it already, the buffers and the queues to go.
+        """Return the message to publish, and who is to get it.
 
-        Its header `topic` names where it was published. Last comes the error to raise in the end, for a queue that
-        could not be opened.
+        The message's header `topic` names where it was published.
+
+        Returns:
+            The message, how many have it already, the buffers and the queues that are to get it, and the error to raise
+            in the end for a queue that could not be opened.
         """
         data = encode(body)
         try:
@@ -105,12 +118,12 @@ class Topics:
             buffers, queues = self._route(topic)
         kept = {**check_headers(headers), "topic": topic}
         if headers:
-            check_headers(kept)  # a bound queue will, when others have the message already
+            check_headers(kept)  # now, because a bound queue would refuse them when others have the message already
         message = Message(next(self._ids), data, self._clock.time(), 1, MappingProxyType(kept))
         return message, 0, buffers, queues, None
 
     def stats(self) -> tuple[tuple[SubscriptionStats, ...], tuple[SubscriptionStats, ...]]:
-        """One entry for each buffer, and the sums of those that are gone; see `BrokerStats`."""
+        """Return one entry for each buffer, and the sums of those that are gone; see `BrokerStats`."""
         with self._lock:
             return tuple(shared.members[0].stats() for shared in self._groups.values()), tuple(self._departed.values())
 
@@ -142,7 +155,9 @@ class Topics:
                 shared.buffer.close()
 
     def _remember(self, gone: SubscriptionStats) -> None:
-        """Keep the counts of one who left while others listen to the same pattern, so that their sum never falls."""
+        """Keep the counts of a subscriber that left while others listen to the same pattern, so that their sum never
+        falls.
+        """
         earlier = self._departed.pop(gone.pattern, None)
         if any(pattern == gone.pattern and isinstance(member, int) for pattern, member in self._groups):
             gone = replace(gone, buffered=0)
@@ -150,7 +165,7 @@ class Topics:
 
     def _changed(self) -> None:
         self._patterns = Patterns(self._targets())
-        self._routes = {}  # a new dict: a publish that is under way keeps what it looked up
+        self._routes = {}  # a new dict: a publish that is running keeps what it looked up
 
     def _targets(self) -> Iterator[tuple[str, Any]]:
         return ((key[0], target) for key, target in (*self._groups.items(), *self._bound.items()))

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any
 
-from lightbroker.core import outcome
+from lightbroker.core import errors
 from lightbroker.core.clock import Clock, SystemClock
 from lightbroker.core.errors import InvariantError, LeaseLost, StoreError
 from lightbroker.core.message import NEVER, DeadLetter, Delivery, Message, Settler
 from lightbroker.core.policy import QueueOptions
-from lightbroker.core.store import Excerpt, QueueStats
+from lightbroker.core.stats import QueueStats
+from lightbroker.core.store import Excerpt
 from lightbroker.stores.redis.records import (
     FAR,
     Lease,
@@ -59,7 +60,7 @@ class QueueCommands:
         )
         self._slots = f"{self.channel}:pushed:{client}:".encode()
         self._numbers = count(1)
-        self._expired = self._error(outcome.lease_expired(options.lease), "")
+        self._expired = self._error(errors.lease_expired(options.lease), "")
 
     def _request(self, name: str, *arguments: bytes, extra: tuple[bytes, ...] = ()) -> Request:
         now = b"" if self._server_time else digits(micros(self._clock.time()))
@@ -177,7 +178,7 @@ class QueueCommands:
 
     def nack(self, lease: Lease, error: str, trace: str, delay: float | None) -> Request:
         """End a lease that holds."""
-        wait = outcome.retry_wait(lease.message.attempts, delay, self._options.retry, self._rng)
+        wait = self._options.retry.wait_after(lease.message.attempts, delay, self._rng)
         return self._request("fail", b"nack", self._error(error, trace), lease.key, self._wait(wait))
 
     def end(self, receipts: Iterable[bytes]) -> Request:
@@ -185,7 +186,7 @@ class QueueCommands:
         words = []
         for receipt in receipts:
             _, attempts = read_receipt(receipt)
-            words += [receipt, self._wait(outcome.retry_wait(attempts, None, self._options.retry, self._rng))]
+            words += [receipt, self._wait(self._options.retry.wait_after(attempts, None, self._rng))]
         return self._request("fail", b"lease expired", self._expired, *words)
 
     @staticmethod
@@ -218,7 +219,7 @@ class QueueCommands:
 
     def lost(self, delivery: Delivery) -> LeaseLost:
         """The error for a lease that is over."""
-        return outcome.lost(self._name, self._options.lease, delivery)
+        return errors.lost(self._name, self._options.lease, delivery.receipt)
 
     # The dead and the counts
 

@@ -10,7 +10,7 @@ counts are thus on a page that changes anyway.
 import struct
 from collections.abc import Callable
 
-from lightbroker.core.store import QueueStats
+from lightbroker.core.stats import QueueStats
 from lightbroker.stores.sqlite.file import SqliteFile
 from lightbroker.stores.sqlite.schema import COUNTS, DEAD, DELAYED, LEASED, MAX_INTEGER, MAX_TIME, READY
 

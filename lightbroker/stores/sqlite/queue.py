@@ -13,12 +13,13 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from queue import Empty
 
-from lightbroker.core import outcome
+from lightbroker.core import errors
 from lightbroker.core.clock import Clock
 from lightbroker.core.errors import BrokerError, QueueClosed
 from lightbroker.core.message import DeadLetter, Delivery, Message
 from lightbroker.core.policy import Overflow, QueueOptions
-from lightbroker.core.store import Excerpt, Note, QueueStats, pull_some, push_all
+from lightbroker.core.stats import QueueStats
+from lightbroker.core.store import Excerpt, Note, pull_some, push_all
 from lightbroker.core.waiting import Sleepers
 from lightbroker.stores.sqlite.counts import QueueCounts
 from lightbroker.stores.sqlite.file import SqliteFile
@@ -73,7 +74,7 @@ class SqliteQueue:
         try:
             return pull_some(self, most, timeout)
         except Empty:
-            raise outcome.empty(self._name, timeout) from None
+            raise errors.empty(self._name, timeout) from None
 
     @property
     def pullers(self) -> Sleepers:
@@ -89,7 +90,7 @@ class SqliteQueue:
         taken += self._file.run(partial(self._transitions.enter, messages[len(taken) :], delay, last))
         if len(taken) < len(messages):
             if last:
-                raise outcome.full(self._name, self._options.capacity)
+                raise errors.full(self._name, self._options.capacity)
             self._poller.start()
             raise Empty
 
@@ -105,12 +106,14 @@ class SqliteQueue:
 
     def ack(self, delivery: Delivery) -> None:
         if self._file.run(partial(self._transitions.ack, (delivery,), self)):
-            raise outcome.lost(self._name, self._options.lease, delivery)
+            raise errors.lost(self._name, self._options.lease, delivery.receipt)
 
     def ack_many(self, deliveries: Iterable[Delivery]) -> None:
         deliveries = list(deliveries)
         if lost := self._file.run(partial(self._transitions.ack, deliveries, self)):
-            raise outcome.some_lost(len(lost), len(deliveries), outcome.lost(self._name, self._options.lease, lost[0]))
+            raise errors.some_lost(
+                len(lost), len(deliveries), errors.lost(self._name, self._options.lease, lost[0].receipt)
+            )
 
     def nack(self, delivery: Delivery, error: str, trace: str, delay: float | None) -> None:
         self._file.run(partial(self._transitions.nack, delivery, error, trace, delay))
@@ -162,7 +165,7 @@ class SqliteQueue:
         self._alarm.cancel()
 
     def _closed_error(self) -> QueueClosed:
-        return outcome.closed(self._name, draining=not self._closed)
+        return errors.closed(self._name, draining=not self._closed)
 
     # Waking waiters and moving on what fell due
 

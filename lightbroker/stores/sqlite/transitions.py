@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from lightbroker.core import outcome
+from lightbroker.core import errors
 from lightbroker.core.clock import Clock
 from lightbroker.core.message import NEVER, Delivery, Message, Settler
 from lightbroker.core.policy import Overflow, QueueOptions
@@ -193,7 +193,7 @@ class Transitions:
         """Return the delivery; raise LeaseLost unless its lease holds."""
         if isinstance(delivery, SqliteDelivery) and delivery.row.at > now and self._rows.exists(delivery.row):
             return delivery
-        raise outcome.lost(self._name, self._options.lease, delivery)
+        raise errors.lost(self._name, self._options.lease, delivery.receipt)
 
     def _fail(self, now: int, row: Row, error: str, trace: str, delay: float | None, cause: str) -> None:
         """Retry a message whose delivery failed, after its backoff, or bury it after its last attempt.
@@ -202,7 +202,7 @@ class Transitions:
         """
         self._rows.set_failure(row.key, error, trace, self._clock.time())
         row = row._replace(failed=1)
-        wait = outcome.retry_wait(row.attempts, delay, self._options.retry, self._rng)
+        wait = self._options.retry.wait_after(row.attempts, delay, self._rng)
         if wait is None:
             self._bury(row, "max_attempts")
         else:
@@ -294,4 +294,4 @@ class Transitions:
     def _end_leases(self, now: int) -> None:
         """End every lease that has expired; its message is retried like any that failed."""
         for row in self._rows.overdue(LEASED, now, _BATCH):
-            self._fail(now, row, outcome.lease_expired(self._options.lease), "", None, "lease expired")
+            self._fail(now, row, errors.lease_expired(self._options.lease), "", None, "lease expired")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from lightbroker import Broker, ManualClock, Overflow, QueueClosed, QueueEmpty, Subscription
-from lightbroker.core.topic.subscription import SubscriptionStats
+from lightbroker.core.stats import SubscriptionStats
 from tests.adversary.models.model_run import CountingMachine, drive
 
 TOKENS = st.sampled_from(["a", "a", "b"])

@@ -16,7 +16,7 @@ from typing import Any
 
 from lightbroker import Broker, Delivery, InvariantError, LeaseLost, Queue, QueueEmpty, QueueFull, Retry
 from lightbroker.core.clock import Clock
-from lightbroker.core.store import QueueStats
+from lightbroker.core.stats import QueueStats
 from tests.adversary.models.total_queue_account import SEQUENCE_BITS, Books, Outcome, Record
 from tests.contract.facade import Facade
 from tests.contract.stores import fresh_urls

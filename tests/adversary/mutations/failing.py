@@ -20,19 +20,19 @@ PATCHES: Table = {
             with steps.lock:
                 if delivery not in steps.leased:
                     raise self.lost(delivery)
-                self._expiry.extend(delivery)
+                self._expiry.extended.add(delivery)
                 delivery.deadline = max(delivery.deadline, steps.now() + seconds)
             """,
             """
             if True:
                 if delivery not in steps.leased:
                     raise self.lost(delivery)
-                self._expiry.extend(delivery)
+                self._expiry.extended.add(delivery)
                 delivery.deadline = max(delivery.deadline, steps.now() + seconds)
             """,
         ),
         ("extend shortens", "max(delivery.deadline, steps.now() + seconds)", "steps.now() + seconds"),
-        ("extend is not passed over", "self._expiry.extend(delivery)", ""),
+        ("extend is not passed over", "self._expiry.extended.add(delivery)", ""),
         (
             "a late extend is taken",
             """
@@ -75,7 +75,7 @@ PATCHES: Table = {
             "redrive does not look whether it is refused",
             """
             if self._refusing:
-                raise outcome.closed(steps.name, draining=not self._closed)
+                raise errors.closed(steps.name, draining=not self._closed)
             """,
             "",
         ),
@@ -136,8 +136,8 @@ PATCHES: Table = {
             "(steps.dead.pop(next(iter(steps.dead))), None)",
         ),
     ],
-    "retry_wait": [
-        ("one attempt too many", "attempts >= retry.max_attempts", "attempts > retry.max_attempts"),
+    "Retry.wait_after": [
+        ("one attempt too many", "attempt >= self.max_attempts", "attempt > self.max_attempts"),
         ("a delay of 0 becomes a backoff", "delay is None", "not delay"),
     ],
 }

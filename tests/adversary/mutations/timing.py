@@ -106,8 +106,8 @@ PATCHES: Table = {
         ),
         ("a lease interrupted in the making has no message", "delivery.message = message", ""),
         ("a lease lasts an instant longer", "deadline <= now", "deadline < now"),
-        ("an extended lease ends the scan", "delivery not in self._extended", "True"),
-        ("the scan does not end", "delivery not in self._extended", "False"),
+        ("an extended lease ends the scan", "delivery not in self.extended", "True"),
+        ("the scan does not end", "delivery not in self.extended", "False"),
         (
             "one scan is all",
             """
@@ -116,7 +116,7 @@ PATCHES: Table = {
             """,
             "return following",
         ),
-        ("extended leases fill the scan", "most = _SCAN + len(self._extended)", "most = 1"),
+        ("extended leases fill the scan", "most = _SCAN + len(self.extended)", "most = 1"),
     ],
     "Expiry.leases_over": [
         (

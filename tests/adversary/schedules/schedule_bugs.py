@@ -37,7 +37,7 @@ class ExtendsWithoutLock(Failing):
     def extend(self, delivery: Leased, seconds: float) -> None:
         if delivery not in self._steps.leased:
             raise LeaseLost("too late")
-        self._expiry.extend(delivery)
+        self._expiry.extended.add(delivery)
         delivery.deadline = max(delivery.deadline, self._steps.now() + seconds)
 
 
