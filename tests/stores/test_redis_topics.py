@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -353,6 +354,29 @@ def test_a_process_that_redis_forgot_is_listed_again(
     wait_until(lambda: publisher.publish("a", "2") == 2)
     while subscription.get(PATIENCE).text != "2":
         pass
+
+
+def test_what_is_published_as_soon_as_a_process_is_listed_again_is_not_lost(
+    make: Callable[..., Broker], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("lightbroker.stores.redis.inbox.LOOK", 0.05)
+    listener, publisher = make(), make()
+    subscription = listener.subscribe("a")
+    inbox: Any = listener._topics._relay._inbox  # type: ignore[attr-defined]
+    enlist, numbers = inbox._enlist, count(1)
+
+    def enlist_slowly() -> bool:
+        """Publish before the thread that listens can do anything about what it found."""
+        listed: bool = enlist()
+        if not listed:
+            assert publisher.publish("a", str(next(numbers))) == 1
+        return listed
+
+    monkeypatch.setattr(inbox, "_enlist", enlist_slowly)
+    with shared_server().client() as client:
+        client.flushall()
+    assert subscription.get(PATIENCE).text == "1"
+    assert "had forgotten this process" in caplog.text
 
 
 def test_a_subscriber_comes_back_after_an_outage_and_says_what_it_missed(

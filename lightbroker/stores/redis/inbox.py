@@ -106,6 +106,7 @@ class Inbox:
             return listened
 
     def _listen(self, connection: Wire) -> None:
+        server = self._link.identify(connection)
         channel = f"{self._name}-{next(self._numbers)}"
         connection.send_command("SUBSCRIBE", channel)
         connection.read_response()
@@ -123,8 +124,14 @@ class Inbox:
                 heard = True
                 self._deal(connection.read_response())
             if time.monotonic() >= look:
-                if not heard or not self._enlist():
-                    raise exceptions.ConnectionError("the connection is silent, or Redis has forgotten it")
+                if not heard:
+                    raise exceptions.ConnectionError("the connection is silent")
+                if not self._enlist():
+                    # It is listed again now. What is sent here from now on counts as received, so the connection is
+                    # given up only if it leads to another server than the one that has the list.
+                    if self._link.leads_elsewhere(self._tag, server):
+                        raise exceptions.ConnectionError("the address leads to another server by now")
+                    log.warning("topics: Redis had forgotten this process; what others published meanwhile is missed")
                 heard, look = False, time.monotonic() + LOOK
                 with self._changed:
                     self._send("PING")

@@ -128,17 +128,17 @@ class RedisLink:
     def leads_elsewhere(self, tag: str, server: str) -> bool:
         """Whether whoever looks for that hash tag now comes to another server than the one of that name.
 
-        Then the connections that there are lead to a server that may be of no use any more, and are given up.
+        Then the connections that there are lead to a server that may be of no use any more, and are given up. Raises
+        what redis-py raises.
         """
-        with suppress(*TROUBLE):
-            connection = self.dial(tag)
-            try:
-                if self.identify(connection) != server:
-                    hang_up(self._idle)
-                    return True
-            finally:
-                connection.disconnect()
-        return False
+        connection = self.dial(tag)
+        try:
+            elsewhere = self.identify(connection) != server
+        finally:
+            connection.disconnect()
+        if elsewhere:
+            hang_up(self._idle)
+        return elsewhere
 
     def renew(self) -> None:
         """Learn anew which node of a cluster has what; raises what redis-py raises."""

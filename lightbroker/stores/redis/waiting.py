@@ -153,7 +153,7 @@ class Listener:
             if connection.can_read(timeout=_SILENCE):
                 self._deal(connection.read_response())
                 # Perhaps nobody calls us here: after a fail-over, the server that was the primary may live on.
-                if asked and not self._closed and self._link.leads_elsewhere(self._tag, server):
+                if asked and not self._closed and self._leads_elsewhere(server):
                     raise Disconnected("the address leads to another server by now")
                 asked = False
             elif asked:
@@ -162,6 +162,11 @@ class Listener:
                 asked = True
                 with self._changed:
                     self._send("PING")
+
+    def _leads_elsewhere(self, server: str) -> bool:
+        with suppress(*TROUBLE):  # a connection that answers is kept if nobody can tell
+            return self._link.leads_elsewhere(self._tag, server)
+        return False
 
     def _deal(self, message: list[bytes]) -> None:
         kind, channel, *data = message
