@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("redis")
 
-from lightbroker.stores.redis.scripts import SCRIPTS, QueueScripts, Script
+from lightbroker.stores.redis.scripts import SCRIPTS, TOPIC_SCRIPTS, BoundScript, QueueScripts, Script, ScriptCall
 
-ARGUMENTS = {"me", "traced", "capacity", "dead_capacity", "policy", "lease"}
+OPTIONS = {"client", "traced", "capacity", "dead_capacity", "policy", "lease"}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -19,23 +19,25 @@ def test_a_script_is_sent_the_keys_and_arguments_that_it_uses(name: str) -> None
     code = re.sub(r"--.*|'[^']*'", "", script.text.decode())
     used = set(re.findall(r"(?<![\w.])[a-z_]+\b", code))
     assert used & keys <= set(script.keys)
-    assert used & ARGUMENTS <= set(script.arguments)
-    for declared in (script.keys, script.arguments):
+    assert used & OPTIONS <= set(script.options)
+    for declared in (script.keys, script.options):
         assert len(set(declared)) == len(declared)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", [*SCRIPTS, *TOPIC_SCRIPTS])
 def test_a_script_is_the_same_for_every_queue_and_evaluates_nothing(name: str) -> None:
-    arguments = dict.fromkeys(ARGUMENTS, b"'] redis.call('FLUSHALL') --")
-    words = QueueScripts("{lb:'] --}", arguments).request(name, extra=()).words(by_text=True)
+    keys = dict.fromkeys(Script(name).keys, b"{lb:'] --}")
+    options = dict.fromkeys(OPTIONS, b"'] redis.call('FLUSHALL') --")
+    words = ScriptCall(BoundScript(name, keys, options), (), ()).words(by_text=True)
     assert words[1] == Script(name).text
     assert not re.search(rb"\b(loadstring|load|dofile|setfenv|cmsgpack|struct)\b", words[1])
 
 
-def test_a_request_goes_out_as_redis_reads_it() -> None:
-    request = QueueScripts("{lb:q}", dict.fromkeys(ARGUMENTS, b"x")).request("ack", b"", b"one\r\ntwo", b"\x00")
+def test_a_call_goes_out_as_redis_reads_it() -> None:
+    scripts = QueueScripts("{lb:q}", dict.fromkeys(OPTIONS, b"x"))
+    call = scripts.call("ack", b"", b"one\r\ntwo", b"\x00", more_keys=(b"\r\n$1",))
     for again, by_text in product((False, True), repeat=2):
-        request.again = again
-        words = request.words(by_text=by_text)
+        call.again = again
+        words = call.words(by_text=by_text)
         packed = b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
-        assert request.wire(by_text=by_text) == b"*%d\r\n" % len(words) + packed
+        assert call.packed(by_text=by_text) == b"*%d\r\n" % len(words) + packed

@@ -2,86 +2,87 @@
 
 import json
 import random
-import secrets
 from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any
 
-from lightbroker.core import errors
+from lightbroker.core import outcome
 from lightbroker.core.clock import Clock, SystemClock
 from lightbroker.core.errors import InvariantError, LeaseLost, StoreError
 from lightbroker.core.message import NEVER, DeadLetter, Delivery, Message, Settler
 from lightbroker.core.policy import QueueOptions
-from lightbroker.core.stats import QueueStats
-from lightbroker.core.store import Excerpt
+from lightbroker.core.store import Excerpt, QueueStats
 from lightbroker.stores.redis.records import (
-    FAR,
-    Lease,
-    Reply,
-    bound,
+    BODY,
+    INFINITY,
+    RedisDelivery,
     digits,
+    limit,
     micros,
     pack,
     read_receipt,
-    timestamp,
+    read_timestamp,
     unpack,
 )
-from lightbroker.stores.redis.scripts import QueueScripts, Request
+from lightbroker.stores.redis.scripts import QueueScripts, ScriptCall
 
 SCHEMA_VERSION = 1
-MOST = 1000  #: messages in one run of a script, which bounds how long the server is busy with it
-_HEAVY = 8 * 1024 * 1024  # bytes of bodies in one run
+MOST = 1000  #: messages in one call of a script, which bounds how long the server is busy with it
+_HEAVY = 8 * 1024 * 1024  # bytes of bodies in one call
 _PAGE = 100  # dead letters that are fetched together
 
 
 class QueueCommands:
-    """Requests and replies of one queue for one process, whose name is `client`.
+    """Calls of scripts and their replies, of one queue for one process.
 
-    Times are Redis's own, unless the clock is one that was made for the purpose.
+    Times are those of the server, unless another clock than the system's is injected.
+
+    Args:
+        client: The name of the process.
     """
 
     def __init__(self, prefix: str, name: str, options: QueueOptions, clock: Clock, traced: bool, client: str) -> None:
         self._name, self._options, self._clock = name, options, clock
         self._server_time = type(clock) is SystemClock
         self._rng = random.Random(options.retry.seed)
-        self.channel = f"{{{prefix}:{name}}}"  #: of news for all who wait
-        self.own_channel = f"{self.channel}:{client}"  #: of calls for this process
+        self.channel = f"{{{prefix}:{name}}}"  #: where every process that waits is told what happens
+        self.own_channel = f"{self.channel}:{client}"  #: where this process is told that its threads should try again
         self._client = client
         self._scripts = QueueScripts(
             self.channel,
             {
-                "me": client.encode(),
+                "client": client.encode(),
                 "traced": b"1" if traced else b"",
-                "capacity": bound(options.capacity),
-                "dead_capacity": bound(options.dead_capacity),
+                "capacity": limit(options.capacity),
+                "dead_capacity": limit(options.dead_capacity),
                 "policy": options.overflow.value.encode(),
                 "lease": digits(micros(options.lease)),
             },
         )
-        self._slots = f"{self.channel}:pushed:{client}:".encode()
+        self._pushed = f"{self.channel}:pushed:{client}:".encode()
         self._numbers = count(1)
-        self._expired = self._error(errors.lease_expired(options.lease), "")
+        self._expired = self._error(outcome.lease_expired(options.lease), "")
 
-    def _request(self, name: str, *arguments: bytes, extra: tuple[bytes, ...] = ()) -> Request:
+    def _call(self, name: str, *arguments: bytes, more_keys: tuple[bytes, ...] = ()) -> ScriptCall:
         now = b"" if self._server_time else digits(micros(self._clock.time()))
-        return self._scripts.request(name, now, *arguments, extra=extra)
+        return self._scripts.call(name, now, *arguments, more_keys=more_keys)
 
     @staticmethod
     def _error(error: str, trace: str) -> bytes:
         return json.dumps([error, trace]).encode()
 
-    def open(self) -> Request:
+    def open(self) -> ScriptCall:
         """Make the queue, or find it."""
-        return self._request("open", digits(SCHEMA_VERSION), self._options.to_json().encode())
+        return self._call("open", digits(SCHEMA_VERSION), self._options.to_json().encode())
 
-    def opened(self, reply: list[Any]) -> None:
+    def check_opened(self, reply: list[Any]) -> None:
         """Raise what speaks against using the queue: ValueError for other bounds, else StoreError."""
-        if len(reply) == Reply.BODY:
+        if len(reply) == BODY:
             return
-        kind, *details = (word.decode() for word in reply[Reply.BODY :])
+        kind, *details = (word.decode() for word in reply[BODY:])
         if kind == "bounds":
             mine = {"capacity": self._options.capacity, "dead_capacity": self._options.dead_capacity}
-            its = (None if int(detail) == FAR else int(detail) for detail in details)
+            its = (None if int(detail) == INFINITY else int(detail) for detail in details)
             differing = ", ".join(
                 f"{name}={value!r} (Redis has {other!r})"
                 for (name, value), other in zip(mine.items(), its)
@@ -103,29 +104,33 @@ class QueueCommands:
 
     # Pushing
 
-    def push(self, messages: Sequence[Message], slot: int, delay: float, blocked: bytes) -> Request:
+    def push(self, messages: Sequence[Message], producer: int, delay: float, blocked: bytes) -> ScriptCall:
         """Push at most MOST messages, which share one TTL.
 
-        slot: a number that no other push of this process uses until the reply is there; blocked: `refuse` if a full
-        queue ends it, `wait` if the caller waits for room, `crowd` if others of this process do as well, or `no`.
+        Args:
+            messages: What to push.
+            producer: A number that no other push of this process uses until the reply is there. By it and the number
+                of the push Redis recognizes a push that is sent again.
+            delay: Seconds until the messages are READY.
+            blocked: What becomes of the caller if there is no room, see `lua/push.lua`.
         """
         end = messages[0].expires
         ttl = b"" if end == NEVER else digits(micros(max(0.0, end - self._clock.monotonic())))
         pairs = [word for message in messages for word in (message.id.encode(), pack(message))]
-        return self._request(
+        return self._call(
             "push",
             *(digits(next(self._numbers)), digits(micros(delay)), ttl, blocked, *pairs),
-            extra=(b"%b%d" % (self._slots, slot),),
+            more_keys=(b"%b%d" % (self._pushed, producer),),
         )
 
     @staticmethod
-    def pushed(reply: list[Any]) -> list[bool]:
-        """Which of the first messages were kept; there is no room for the others."""
-        return [letter == b"1"[0] for letter in reply[Reply.BODY]]
+    def read_pushed(reply: list[Any]) -> list[bool]:
+        """Return which of the first messages were kept; there is no room for the others."""
+        return [letter == b"1"[0] for letter in reply[BODY]]
 
     @staticmethod
     def portions(messages: Sequence[Message]) -> list[Sequence[Message]]:
-        """Cut a batch into pieces for one run of a script each."""
+        """Cut a batch into pieces for one call of a script each."""
         if len(messages) == 1:
             return [messages]
         cuts, size = [0], 0
@@ -138,121 +143,115 @@ class QueueCommands:
 
     # Pulling and settling
 
-    def pull(self, most: int, waits: bytes) -> Request:
-        """Lease messages. waits: `no`, `wait` if the caller does when there is none, `crowd` if others do as well."""
-        name = f"{next(self._numbers):012x}-{self._client}".encode()  # leases of one instant end in its order
-        return self._request("pull", digits(min(most, FAR)), waits, name)
+    def pull(self, most: int, waits: bytes) -> ScriptCall:
+        """Lease messages; `waits` says what becomes of a caller for whom there is none, see `lua/pull.lua`."""
+        name = f"{next(self._numbers):012x}-{self._client}".encode()  # leases that end together end in this order
+        return self._call("pull", digits(min(most, INFINITY)), waits, name)
 
     @staticmethod
-    def overdue(reply: list[Any]) -> list[bytes] | None:
-        """The leases that have to be ended before something can be pulled; None if it was."""
-        return reply[Reply.BODY + 1 :] if reply[Reply.BODY] == 0 else None
+    def read_expired(reply: list[Any]) -> list[bytes] | None:
+        """Return the leases that have to be ended before something can be pulled; None if something was pulled."""
+        return reply[BODY + 1 :] if reply[BODY] == 0 else None
 
     @staticmethod
-    def pulled(reply: list[Any], store: Settler, deadline: float) -> list[Delivery]:
-        """The deliveries; `deadline` is theirs by the broker's clock."""
-        until, _, *words = reply[Reply.BODY :]
-        leases: list[Delivery] = []
+    def read_pulled(reply: list[Any], store: Settler, deadline: float) -> list[Delivery]:
+        """Return the deliveries; `deadline` is theirs by the broker's clock."""
+        until, _, *words = reply[BODY:]
+        deliveries: list[Delivery] = []
         pairs = iter(words)
         for receipt, record in zip(pairs, pairs):
-            lease = Lease()
-            lease.key, lease.until, lease.store, lease.deadline = receipt, until, store, deadline
-            lease.message = unpack(*read_receipt(receipt), record)
-            leases.append(lease)
-        return leases
+            delivery = RedisDelivery()
+            delivery.key, delivery.until, delivery.store, delivery.deadline = receipt, until, store, deadline
+            delivery.message = unpack(*read_receipt(receipt), record)
+            deliveries.append(delivery)
+        return deliveries
 
     @staticmethod
-    def more(reply: list[Any]) -> bool:
-        """Whether a pull stopped only because it would have kept the server busy for too long."""
-        return bool(reply[Reply.BODY + 1])
+    def has_more(reply: list[Any]) -> bool:
+        """Return whether a pull stopped only because it would have kept the server busy for too long."""
+        return bool(reply[BODY + 1])
 
-    def ack(self, leases: Sequence[Lease]) -> Request:
+    def ack(self, deliveries: Sequence[RedisDelivery]) -> ScriptCall:
         """Ack at most MOST."""
-        return self._request("ack", *(lease.key for lease in leases))
+        return self._call("ack", *(delivery.key for delivery in deliveries))
 
     @classmethod
-    def late(cls, request: Request, reply: list[Any], leases: Sequence[Lease]) -> list[Lease]:
-        """Those whose ack came too late."""
-        now, *lost = reply[Reply.BODY :]
-        return [leases[at - 1] for at in lost if not cls._settled_before(request, int(now), leases[at - 1])]
+    def read_lost(cls, call: ScriptCall, reply: list[Any], deliveries: Sequence[RedisDelivery]) -> list[RedisDelivery]:
+        """Return those whose ack came too late."""
+        now, *lost = reply[BODY:]
+        return [deliveries[at - 1] for at in lost if not cls._settled_before(call, int(now), deliveries[at - 1])]
 
-    def nack(self, lease: Lease, error: str, trace: str, delay: float | None) -> Request:
-        """End a lease that holds."""
-        wait = self._options.retry.wait_after(lease.message.attempts, delay, self._rng)
-        return self._request("fail", b"nack", self._error(error, trace), lease.key, self._wait(wait))
+    def nack(self, delivery: RedisDelivery, error: str, trace: str, delay: float | None) -> ScriptCall:
+        """End a lease that holds: the message is retried, or DEAD after its last attempt."""
+        wait = outcome.retry_wait(delivery.message.attempts, delay, self._options.retry, self._rng)
+        return self._call("fail", b"nack", self._error(error, trace), delivery.key, self._wait(wait))
 
-    def end(self, receipts: Iterable[bytes]) -> Request:
-        """End leases that ran out; their waits are drawn here, so that they repeat with the seed."""
+    def expire(self, receipts: Iterable[bytes]) -> ScriptCall:
+        """End leases that expired: the messages are retried, or DEAD after their last attempt.
+
+        The waits until the retries are drawn here and not in Redis, so that they repeat with the seed.
+        """
         words = []
         for receipt in receipts:
             _, attempts = read_receipt(receipt)
-            words += [receipt, self._wait(self._options.retry.wait_after(attempts, None, self._rng))]
-        return self._request("fail", b"lease expired", self._expired, *words)
+            words += [receipt, self._wait(outcome.retry_wait(attempts, None, self._options.retry, self._rng))]
+        return self._call("fail", b"lease expired", self._expired, *words)
 
     @staticmethod
     def _wait(seconds: float | None) -> bytes:
         return b"-1" if seconds is None else digits(micros(seconds))
 
-    def release(self, lease: Lease) -> Request:
+    def release(self, delivery: RedisDelivery) -> ScriptCall:
         """Give a message back."""
-        return self._request("release", lease.key)
+        return self._call("release", delivery.key)
 
-    def reject(self, lease: Lease, reason: str) -> Request:
-        """Bury a message."""
-        return self._request("reject", lease.key, self._error(reason, ""))
+    def reject(self, delivery: RedisDelivery, reason: str) -> ScriptCall:
+        """Make a message DEAD."""
+        return self._call("reject", delivery.key, self._error(reason, ""))
 
-    def extend(self, lease: Lease, seconds: float) -> Request:
+    def extend(self, delivery: RedisDelivery, seconds: float) -> ScriptCall:
         """Keep a lease for `seconds` from now."""
-        return self._request("extend", lease.key, digits(micros(seconds)))
+        return self._call("extend", delivery.key, digits(micros(seconds)))
 
-    def settled(self, request: Request, reply: list[Any], lease: Lease) -> int:
-        """What the reply says of a lease that held; raises LeaseLost if it did not."""
-        now, held = map(int, reply[Reply.BODY :])
-        if not held and not self._settled_before(request, now, lease):
-            raise self.lost(lease)
+    def read_settled(self, call: ScriptCall, reply: list[Any], delivery: RedisDelivery) -> int:
+        """Return what the reply says of a lease that held; raise LeaseLost if it did not."""
+        now, held = map(int, reply[BODY:])
+        if not held and not self._settled_before(call, now, delivery):
+            raise self.lost(delivery)
         return held
 
     @staticmethod
-    def _settled_before(request: Request, now: int, lease: Lease) -> bool:
-        # Until the lease runs out nobody else can end it: if it is gone, it was this request, whose reply was lost.
-        return request.again and lease.until > now
+    def _settled_before(call: ScriptCall, now: int, delivery: RedisDelivery) -> bool:
+        # Nobody else can end a lease before it expires. If it is gone, this call ended it, and its reply was lost.
+        return call.again and delivery.until > now
 
     def lost(self, delivery: Delivery) -> LeaseLost:
-        """The error for a lease that is over."""
-        return errors.lost(self._name, self._options.lease, delivery.receipt)
+        """Return the error for a lease that is over."""
+        return outcome.lost(self._name, self._options.lease, delivery)
 
     # The dead and the counts
 
-    def redrive(self, most: int, ids: Sequence[str] | None) -> Request:
+    def redrive(self, most: int, ids: Sequence[str] | None) -> ScriptCall:
         """Make dead letters READY, at most MOST of them."""
         chosen = (b"",) if ids is None else (b"1", *(id.encode(errors="replace") for id in ids))
-        return self._request("redrive", digits(min(most, MOST)), *chosen)
+        return self._call("redrive", digits(min(most, MOST)), *chosen)
 
-    def purge(self) -> Request:
+    def purge(self) -> ScriptCall:
         """Delete dead letters, at most MOST of them."""
-        return self._request("purge", digits(MOST))
+        return self._call("purge", digits(MOST))
 
-    def oldest_dead(self, after: bytes, most: int, shown: int) -> Request:
-        """Some of the dead letters, those that died after the turn `after`, with `shown` bytes of each body."""
-        return self._request("dead", after, digits(min(most, _PAGE)), digits(shown))
+    def oldest_dead(self, after: bytes, most: int, shown: int) -> ScriptCall:
+        """Read some of the dead letters, those that died after the turn `after`, with `shown` bytes of each body."""
+        return self._call("dead", after, digits(min(most, _PAGE)), digits(shown))
 
-    def newest_dead(self, most: int, shown: int) -> Request:
-        """The dead letters that died last, the last first, with `shown` bytes of each body."""
-        return self._request("dead", b"", digits(most), digits(shown))
-
-    def oldest(self) -> Request:
-        """The message that has been READY longest."""
-        return self._request("oldest")
-
-    @staticmethod
-    def read_oldest(reply: list[Any]) -> float | None:
-        """When it was accepted; None if none is READY."""
-        return timestamp(reply[Reply.BODY]) if len(reply) > Reply.BODY else None
+    def newest_dead(self, most: int, shown: int) -> ScriptCall:
+        """Read the dead letters that died last, the last first, with `shown` bytes of each body."""
+        return self._call("dead", b"", digits(most), digits(shown))
 
     def read_dead_letters(self, reply: list[Any]) -> tuple[list[Excerpt], bytes]:
-        """The letters, and the turn of the last, b"" if there are no more."""
+        """Return the letters, and the turn of the last, b"" if there are no more."""
         letters, last = [], b""
-        words = iter(reply[Reply.BODY :])
+        words = iter(reply[BODY:])
         for turn, id, record, failure, size in zip(words, words, words, words, words):
             first_at, last_at, attempts, reason, error = failure.split(b" ", 4)
             message = unpack(id, int(attempts), record)
@@ -262,28 +261,32 @@ class QueueCommands:
             last = turn
         return letters, last if len(letters) == _PAGE else b""
 
-    def stats(self) -> Request:
+    def oldest(self) -> ScriptCall:
+        """Read when the message that has been READY longest was accepted."""
+        return self._call("oldest")
+
+    @staticmethod
+    def read_oldest(reply: list[Any]) -> float | None:
+        """Return when that was; None if none is READY."""
+        return read_timestamp(reply[BODY]) if len(reply) > BODY else None
+
+    def stats(self) -> ScriptCall:
         """Count."""
-        return self._request("stats")
+        return self._call("stats")
 
     def read_stats(self, reply: list[Any]) -> QueueStats:
-        """The counts as the contract names them."""
-        _, _, ready, delayed, leased, dead, turns, moves, *counts = reply[Reply.BODY :]
+        """Return the counts as the contract names them."""
+        _, _, ready, delayed, leased, dead, turns, moves, *counts = reply[BODY:]
         return QueueStats(ready, delayed, leased, dead, self._options.capacity, turns - moves, *counts)
 
     def check(self, reply: list[Any]) -> None:
         """Raise InvariantError if the law does not hold, or the counts do not fit the messages."""
         stats = self.read_stats(reply)
         stats.check(self._name)
-        records, failures = reply[Reply.BODY : Reply.BODY + 2]
+        records, failures = reply[BODY : BODY + 2]
         if records != stats.held + stats.dead or failures > records:
             raise InvariantError(f"queue {self._name!r} keeps {records} messages, {failures} failures, and has {stats}")
 
-    def tick(self) -> Request:
+    def tick(self) -> ScriptCall:
         """Move on what fell due."""
-        return self._request("tick")
-
-
-def client_name() -> str:
-    """A name for this process that no other has."""
-    return secrets.token_hex(6)
+        return self._call("tick")

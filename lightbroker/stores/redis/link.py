@@ -22,7 +22,7 @@ from redis.connection import Connection, SSLConnection
 from redis.retry import Retry
 
 from lightbroker.core.errors import BrokerError, QueueClosed, StoreError
-from lightbroker.stores.redis.scripts import Request
+from lightbroker.stores.redis.scripts import ScriptCall
 from lightbroker.stores.redis.trouble import BROKEN, TROUBLE, demoted, explain, passing
 from lightbroker.stores.redis.url import Address
 
@@ -145,11 +145,11 @@ class RedisLink:
         if self._cluster is not None:
             self._cluster.nodes_manager.initialize()
 
-    def call(self, request: Request, patience: float | None = None) -> list[Any]:
+    def call(self, request: ScriptCall, patience: float | None = None) -> list[Any]:
         """Run a script; its reply."""
         return self.call_all((request,), patience)[0]
 
-    def call_all(self, requests: Sequence[Request], patience: float | None = None) -> list[list[Any]]:
+    def call_all(self, requests: Sequence[ScriptCall], patience: float | None = None) -> list[list[Any]]:
         """Run scripts one after the other, several of them on their way at a time; their replies.
 
         Raises StoreError if there is none within `patience` seconds (None: half a minute), or it is an error.
@@ -167,7 +167,7 @@ class RedisLink:
         if self._process != os.getpid():
             raise StoreError(f"{self._address} was opened before a fork; open a broker of its own in each process")
 
-    def _run(self, batch: Sequence[Request], again: bool) -> list[list[Any]]:
+    def _run(self, batch: Sequence[ScriptCall], again: bool) -> list[list[Any]]:
         if again:
             for request in batch:
                 request.again = True
@@ -180,7 +180,7 @@ class RedisLink:
         try:
             first, *others = batch
             # In a batch by its text: if only its digest was not known yet, the others would overtake it.
-            wires = [first.wire(by_text=bool(others)), *(request.wire() for request in others)]
+            wires = [first.packed(by_text=bool(others)), *(request.packed() for request in others)]
             connection.send_packed_command(wires, False)
             answers = [self._read(connection) for _ in batch]
             for number, answer in enumerate(answers):
@@ -207,7 +207,7 @@ class RedisLink:
         except exceptions.ResponseError as error:  # an answer too: the connection is in order
             return error
 
-    def _run_in_cluster(self, request: Request) -> Any:
+    def _run_in_cluster(self, request: ScriptCall) -> Any:
         name, *words = request.words()
         try:
             return self._cluster.execute_command(name.decode(), *words)

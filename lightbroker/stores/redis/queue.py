@@ -16,9 +16,9 @@ from lightbroker.core.store import Excerpt, Note, pull_some, push_all
 from lightbroker.core.waiting import Sleepers
 from lightbroker.stores.redis.commands import MOST, QueueCommands
 from lightbroker.stores.redis.link import RedisLink
-from lightbroker.stores.redis.records import FAR, Lease, Reply
+from lightbroker.stores.redis.records import BODY, INFINITY, RedisDelivery
 from lightbroker.stores.redis.runs import QueueRuns
-from lightbroker.stores.redis.scripts import Request
+from lightbroker.stores.redis.scripts import ScriptCall
 from lightbroker.stores.redis.waiting import Listener
 
 
@@ -41,7 +41,7 @@ class RedisQueue(QueueRuns):
         self._stops = options.capacity is not None and options.overflow in (Overflow.BLOCK, Overflow.REJECT)
         self._slots: deque[int] = deque()  # names for pushes, of which each is used by one at a time
         self._new_slots = count()
-        commands.opened(self._do(commands.open()))
+        commands.check_opened(self._do(commands.open()))
         self._catch_up()
 
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
@@ -62,7 +62,7 @@ class RedisQueue(QueueRuns):
             if len(taken) == len(messages):
                 return
             self._listener.attend(self._line)
-        waits = b"crowd" if len(self._line.pushers) > 1 else b"wait"
+        waits = b"others" if len(self._line.pushers) > 1 else b"wait"
         self._enter(messages, taken, delay, b"refuse" if last else waits)
         if len(taken) < len(messages):
             raise errors.full(self._name, self._options.capacity) if last else Empty
@@ -76,7 +76,7 @@ class RedisQueue(QueueRuns):
             slots = [self._slot() for _ in batch]
             requests = [self._commands.push(portion, slot, delay, blocked) for portion, slot in zip(batch, slots)]
             for portion, reply in zip(batch, self._do_all(requests)):
-                entered = self._commands.pushed(reply)
+                entered = self._commands.read_pushed(reply)
                 taken += entered
                 if len(entered) < len(portion):
                     return
@@ -108,7 +108,7 @@ class RedisQueue(QueueRuns):
             with suppress(Empty):
                 return self._lease(most, b"no")  # what is READY needs nobody who listens
             self._listener.attend(self._line)
-        return self._lease(most, b"crowd" if len(self._line.pullers) > 1 else b"wait")
+        return self._lease(most, b"others" if len(self._line.pullers) > 1 else b"wait")
 
     def _lease(self, most: int, waits: bytes) -> list[Delivery]:
         """Lease what is READY; raises Empty if nothing is."""
@@ -128,11 +128,11 @@ class RedisQueue(QueueRuns):
         while True:
             deadline = self._clock.monotonic() + self._options.lease
             reply = self._do(self._commands.pull(most, waits))
-            overdue = self._commands.overdue(reply)
+            overdue = self._commands.read_expired(reply)
             if overdue is None:
-                if deliveries := self._commands.pulled(reply, self, deadline):
+                if deliveries := self._commands.read_pulled(reply, self, deadline):
                     self._remind(self._options.lease)
-                return deliveries, self._commands.more(reply)
+                return deliveries, self._commands.has_more(reply)
             self._end(overdue)
 
     def ack(self, delivery: Delivery) -> None:
@@ -145,17 +145,17 @@ class RedisQueue(QueueRuns):
             raise errors.some_lost(len(lost), len(deliveries), self._commands.lost(lost[0]))
 
     def _ack(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        leases: list[Lease] = []
+        leases: list[RedisDelivery] = []
         lost: list[Delivery] = []
         for delivery in deliveries:
-            if isinstance(delivery, Lease) and delivery.store is self:
+            if isinstance(delivery, RedisDelivery) and delivery.store is self:
                 leases.append(delivery)
             else:
                 lost.append(delivery)
         portions = [leases[start : start + MOST] for start in range(0, len(leases), MOST)]
         requests = [self._commands.ack(portion) for portion in portions]
         for request, portion, reply in zip(requests, portions, self._do_all(requests)):
-            lost += self._commands.late(request, reply, portion)
+            lost += self._commands.read_lost(request, reply, portion)
         return lost
 
     def nack(self, delivery: Delivery, error: str, trace: str, delay: float | None) -> None:
@@ -177,16 +177,16 @@ class RedisQueue(QueueRuns):
         if until > lease.until:
             lease.until, lease.deadline = until, deadline
 
-    def _own(self, delivery: Delivery) -> Lease:
-        if isinstance(delivery, Lease) and delivery.store is self:
+    def _own(self, delivery: Delivery) -> RedisDelivery:
+        if isinstance(delivery, RedisDelivery) and delivery.store is self:
             return delivery
         raise self._commands.lost(delivery)
 
-    def _settle(self, request: Request, lease: Lease) -> int:
-        return self._commands.settled(request, self._do(request), lease)
+    def _settle(self, request: ScriptCall, lease: RedisDelivery) -> int:
+        return self._commands.read_settled(request, self._do(request), lease)
 
     def dead_letters(self) -> list[DeadLetter]:
-        return [excerpt.letter for excerpt in self.oldest_dead(FAR, MAX_BODY)]
+        return [excerpt.letter for excerpt in self.oldest_dead(INFINITY, MAX_BODY)]
 
     def oldest_dead(self, most: int, shown: int) -> list[Excerpt]:
         found: list[Excerpt] = []
@@ -206,24 +206,24 @@ class RedisQueue(QueueRuns):
 
     def redrive(self, ids: Iterable[str] | None, limit: int | None) -> int:
         chosen = None if ids is None else list(dict.fromkeys(ids))
-        most = FAR if limit is None else limit
+        most = INFINITY if limit is None else limit
         moved = start = 0
         while moved < most and (chosen is None or start < len(chosen)):
             if self._refusing:
                 raise self._closed_error()
             portion = None if chosen is None else chosen[start : start + MOST]
-            some, full = self._do(self._commands.redrive(most - moved, portion))[Reply.BODY :]
+            some, full = self._do(self._commands.redrive(most - moved, portion))[BODY:]
             moved, start = moved + some, start + MOST
             if full or (chosen is None and some < MOST):
                 break
-            if most == FAR:
+            if most == INFINITY:
                 most = moved + self.stats().dead  # and not those that die meanwhile
         return moved
 
     def purge(self) -> int:
         purged = 0
         while True:
-            some: int = self._do(self._commands.purge())[Reply.BODY]
+            some: int = self._do(self._commands.purge())[BODY]
             purged += some
             if some < MOST:
                 return purged

@@ -7,13 +7,13 @@ from lightbroker.core.policy import QueueOptions
 from lightbroker.core.topic.pattern import MOST_ROUTES, Patterns
 
 
-def listening(pattern: str, group: str | None) -> bytes:
-    """The entry of those who listen to a pattern, or of the members of a group on it."""
+def subscription_entry(pattern: str, group: str | None) -> bytes:
+    """Return the entry of those who subscribe to a pattern, or of the members of a group on it."""
     return _entry("all", pattern) if group is None else _entry("group", pattern, group)
 
 
-def bound(pattern: str, queue: str) -> bytes:
-    """The entry of a queue that is bound to a pattern."""
+def binding_entry(pattern: str, queue: str) -> bytes:
+    """Return the entry of a queue that is bound to a pattern."""
     return _entry("bind", pattern, queue)
 
 
@@ -22,7 +22,7 @@ def _entry(*words: str) -> bytes:
 
 
 def read_group(entry: bytes) -> tuple[str, str] | None:
-    """Pattern and name of the group that an entry is of, if it is of one."""
+    """Return pattern and name of the group whose entry it is, None if it is of no group."""
     words = json.loads(entry)
     return (words[1], words[2]) if words[0] == "group" else None
 
@@ -36,7 +36,7 @@ class Route(NamedTuple):
 
 
 class Routes:
-    """Everything that is listened to, as it was at `version`: the words that HGETALL answers."""
+    """All entries of the registry as they were at `version`; made of the words that HGETALL answers."""
 
     def __init__(self, words: list[bytes]) -> None:
         entries = dict(zip(words[::2], words[1::2]))
@@ -45,7 +45,7 @@ class Routes:
         self._routes: dict[str, Route] = {}
 
     def find(self, topic: str) -> Route:
-        """The route of a topic; those of topics seen lately are remembered."""
+        """Return the route of a topic; those of topics seen lately are remembered."""
         route = self._routes.get(topic)
         if route is None:
             if len(self._routes) >= MOST_ROUTES:

@@ -9,8 +9,8 @@ from lightbroker.core.errors import BrokerError
 from lightbroker.core.store import Note
 from lightbroker.stores.redis.commands import QueueCommands
 from lightbroker.stores.redis.link import RedisLink
-from lightbroker.stores.redis.records import Errand, Reply
-from lightbroker.stores.redis.scripts import Request
+from lightbroker.stores.redis.records import BODY, FOLLOW_UP, FollowUp
+from lightbroker.stores.redis.scripts import ScriptCall
 from lightbroker.stores.redis.waiting import Line
 
 log = logging.getLogger(__name__)
@@ -28,10 +28,10 @@ class QueueRuns:
         self._alarm = clock.alarm(self._tick)
         self._line = Line(commands.channel, commands.own_channel, self._look, self._remind)
 
-    def _do(self, request: Request, patience: float | None = None) -> list[Any]:
+    def _do(self, request: ScriptCall, patience: float | None = None) -> list[Any]:
         return self._do_all((request,), patience)[0]
 
-    def _do_all(self, requests: Sequence[Request], patience: float | None = None) -> list[list[Any]]:
+    def _do_all(self, requests: Sequence[ScriptCall], patience: float | None = None) -> list[list[Any]]:
         """Run scripts, and do what their replies ask for besides their answers."""
         try:
             replies = self._link.call_all(requests, 0.0 if self._closed else patience)
@@ -43,19 +43,19 @@ class QueueRuns:
             self._take_note(request, reply)
         return replies
 
-    def _take_note(self, request: Request, reply: list[Any]) -> None:
+    def _take_note(self, request: ScriptCall, reply: list[Any]) -> None:
         if request.again:
             self._line.rouse()
-        if errand := reply[Reply.ERRAND]:
-            self._run_errand(*errand)
+        if asked := reply[FOLLOW_UP]:
+            self._follow_up(FollowUp(*asked))
 
-    def _run_errand(self, wait: int, pullers: int, pushers: int, notes: list[bytes]) -> None:
-        if wait >= 0:
-            self._remind(wait / 1e6)
-        if pullers or pushers:
-            self._line.call(pullers, pushers)
+    def _follow_up(self, asked: FollowUp) -> None:
+        if asked.look_in >= 0:
+            self._remind(asked.look_in / 1e6)
+        if asked.pullers or asked.pushers:
+            self._line.call(asked.pullers, asked.pushers)
         if self._note is not None:
-            at, words = self._clock.monotonic(), iter(word.decode() for word in notes)
+            at, words = self._clock.monotonic(), iter(word.decode() for word in asked.transitions)
             for id, tried, source, target, cause in zip(words, words, words, words, words):
                 self._note(at, id, source, target, int(tried), cause)
 
@@ -83,12 +83,12 @@ class QueueRuns:
         """Move on what fell due, and call who can go on."""
         while not self._closed:
             reply = self._do(self._commands.tick(), patience)
-            if overdue := reply[Reply.BODY :]:
+            if overdue := reply[BODY:]:
                 self._end(overdue)
-            elif reply[Reply.ERRAND][Errand.WAIT] != 0:
+            elif FollowUp(*reply[FOLLOW_UP]).look_in != 0:
                 return
 
     def _end(self, receipts: Sequence[bytes]) -> None:
         """End leases that ran out."""
         if receipts:
-            self._do(self._commands.end(receipts))
+            self._do(self._commands.expire(receipts))

@@ -13,6 +13,7 @@ may do more than it tells.
 """
 
 import logging
+import secrets
 from collections.abc import Callable
 from functools import partial
 
@@ -20,7 +21,7 @@ from lightbroker.core.clock import Clock
 from lightbroker.core.policy import QueueOptions
 from lightbroker.core.queue import Queue
 from lightbroker.core.store import Note
-from lightbroker.stores.redis.commands import QueueCommands, client_name
+from lightbroker.stores.redis.commands import QueueCommands
 from lightbroker.stores.redis.link import RedisLink
 from lightbroker.stores.redis.queue import RedisQueue
 from lightbroker.stores.redis.topics import RedisRelay
@@ -47,7 +48,7 @@ class RedisStore:
         address = read_url(url)
         self._prefix = address.prefix
         self._link = RedisLink(address)
-        self._client = client_name()
+        self._client = secrets.token_hex(6)  # a name for this process that no other has
         self._listeners: dict[str, Listener] = {}
         if self._link.warning:
             log.warning("%s", self._link.warning)

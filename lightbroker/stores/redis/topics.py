@@ -12,14 +12,12 @@ too slowly for the server's `client-output-buffer-limit`. While a cluster moves 
 on the new node: until the next look a process may miss something, and two of a group may get the same.
 """
 
-import hashlib
 import json
 import logging
 import secrets
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
@@ -30,7 +28,8 @@ from lightbroker.core.message import Message
 from lightbroker.core.policy import QueueOptions
 from lightbroker.stores.redis.inbox import Inbox
 from lightbroker.stores.redis.link import RedisLink, Wire, hang_up
-from lightbroker.stores.redis.routes import Routes, bound, listening, read_group
+from lightbroker.stores.redis.routes import Routes, binding_entry, read_group, subscription_entry
+from lightbroker.stores.redis.scripts import TOPIC_SCRIPTS, Script
 from lightbroker.stores.redis.trouble import TROUBLE, demoted
 from lightbroker.stores.shared_topics import Reached
 
@@ -38,12 +37,6 @@ log = logging.getLogger(__name__)
 
 _LEAVING = 1.0  # seconds for which leaving is tried; the next look of the inbox tries again
 _NOT_RUN = exceptions.MovedError, exceptions.AskError, exceptions.BusyLoadingError
-
-
-class _Script:
-    def __init__(self, name: str) -> None:
-        self.text = (files(__package__) / "lua" / f"topic_{name}.lua").read_bytes()
-        self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
 
 
 def _new_version() -> str:
@@ -63,7 +56,7 @@ class RedisRelay:
         self._link, self._client, self._receive = link, client, receive
         self._tag = f"{{{prefix}: topics}}"  # with a space, which no queue's name has
         self._inbox = Inbox(link, self._tag, f"{self._tag}:inbox:{client}", self._take, self._enlist)
-        self._scripts = {name: _Script(name) for name in ("join", "bind", "publish")}
+        self._scripts = {name: Script(name) for name in TOPIC_SCRIPTS}
         self._idle: deque[Wire] = deque()
         self._routes = Routes([])
         self._lock = threading.Lock()  # guards what follows, and that Redis is told of it in order
@@ -72,14 +65,14 @@ class RedisRelay:
 
     def join(self, pattern: str, group: str | None) -> None:
         self._inbox.attend()
-        entry = listening(pattern, group)
+        entry = subscription_entry(pattern, group)
         with self._lock:
             self._turns.setdefault(entry, 0)  # if this fails, Redis may list it all the same
             self._list(entry, self._turns[entry] + 1)
             self._turns[entry] += 1
 
     def leave(self, pattern: str, group: str | None) -> None:
-        entry = listening(pattern, group)
+        entry = subscription_entry(pattern, group)
         with self._lock:
             self._turns.subtract((entry,))
             try:
@@ -91,9 +84,9 @@ class RedisRelay:
                     del self._turns[entry]
 
     def bind(self, pattern: str, queue: str, options: QueueOptions) -> None:
-        entry, value = bound(pattern, queue), options.to_json().encode()
+        entry, value = binding_entry(pattern, queue), options.to_json().encode()
         with self._lock:
-            self._ask("bind", (b"",), (entry, value, _new_version(), b""))
+            self._ask("topic_bind", (b"",), (entry, value, _new_version(), b""))
             self._bound[entry] = value
         self._inbox.begin()  # it also sees to it that the binding stays
 
@@ -106,7 +99,7 @@ class RedisRelay:
             entries = (*route.plain, *route.groups)
             keys = (b"", *(b":list:" + entry for entry in entries))
             words = (routes.version, _new_version(), self._inbox.channel, text, len(route.plain), *entries)
-            current, *answer = self._ask("publish", keys, words, once=True)
+            current, *answer = self._ask("topic_publish", keys, words, once=True)
             if current:
                 others, *own = answer
                 return Reached(others, tuple(filter(None, map(read_group, own))), route.queues)
@@ -129,7 +122,7 @@ class RedisRelay:
         """Have the inbox listed under all that this process has joined; whether it was."""
         with self._lock:
             for entry, value in self._bound.items():
-                self._ask("bind", (b"",), (entry, value, _new_version(), b"1"))
+                self._ask("topic_bind", (b"",), (entry, value, _new_version(), b"1"))
             listed = [self._list(entry, turns) or not turns for entry, turns in self._turns.items()]
             self._turns = +self._turns  # without those that are zero
             return all(listed)
@@ -139,7 +132,7 @@ class RedisRelay:
         if not channel:  # the connection is lost; `_enlist` comes with the next one
             return False
         words = (entry, channel, turns, _new_version())
-        return bool(self._ask("join", (b"", b":list:" + entry), words, patience))
+        return bool(self._ask("topic_join", (b"", b":list:" + entry), words, patience))
 
     def _ask(
         self, name: str, keys: Iterable[bytes], words: Iterable[Any], patience: float | None = None, once: bool = False
@@ -154,7 +147,7 @@ class RedisRelay:
                 self._link.renew()
             wire = self._wire()
             try:
-                answer = self._run(wire, script, (len(named), *named, *words))
+                answer = self._run(wire, script, (len(named), *named, b"", *words))
             except _NOT_RUN as error:
                 wire.disconnect()
                 raise exceptions.ConnectionError(str(error)) from error
@@ -171,7 +164,7 @@ class RedisRelay:
         return self._link.patiently(step, patience)
 
     @staticmethod
-    def _run(wire: Wire, script: _Script, arguments: tuple[Any, ...]) -> Any:
+    def _run(wire: Wire, script: Script, arguments: tuple[Any, ...]) -> Any:
         try:
             wire.send_command("EVALSHA", script.sha, *arguments)
             return wire.read_response()

@@ -1,7 +1,11 @@
--- LEASED -> acked. ARGV: the receipts. The reply: the time, and the position of each that came too late.
+-- Ack: LEASED -> acked.
+--
+-- ARGV   REST: receipts
+-- Reply  the time, then the position of each receipt whose lease is over
 --> keys meta messages leased expiry failure pullers pushers
---> arguments me traced
---> head
+--> options client traced
+--> arguments again now
+--> schema
 --> clock
 local count = #ARGV - REST
 local deadlines = call('ZMSCORE', leased, unpack(ARGV, REST + 1))
@@ -22,8 +26,8 @@ for i = 1, count do
     lost[#lost + 1] = i
   end
 end
-left = #ids
-if left > 0 then
+made_room = #ids
+if made_room > 0 then
   call('ZREM', leased, unpack(receipts))
   call('HDEL', messages, unpack(ids))
   if failures[1] then
@@ -32,14 +36,15 @@ if left > 0 then
   if times[1] then
     call('HDEL', expiry, unpack(times))
   end
-  call('HINCRBY', meta, 'acked', left)
+  call('HINCRBY', meta, 'acked', made_room)
 end
+-- Most acks end here: no lease was over, and nobody waits for room.
 if not lost[1] and traced ~= '1' and call('EXISTS', pushers) == 0 then
   return {0, 0}
 end
---> finish
+--> reply
 for _, receipt in ipairs(receipts) do
   local _, attempts, _, _, id = string.match(receipt, RECEIPT)
-  note(id, attempts, 'LEASED', 'acked', 'ack')
+  trace(id, attempts, 'LEASED', 'acked', 'ack')
 end
 return finish(string.format('%.0f', now), unpack(lost))

@@ -1,3 +1,4 @@
+-- The time: that of the server, unless the caller injects another one.
 now = tonumber(now)
 if not now then
   local time = call('TIME')

@@ -1,12 +1,14 @@
--- The DEAD, oldest first. ARGV: the turn of dying after which to begin, or '' for those that died last and come first;
--- how many at most, and how many bytes of their bodies. The reply: for each its turn, id, record cut to that, failure,
--- and how many bytes the whole body has.
+-- Read dead letters.
+--
+-- ARGV   after: the turn of the last letter that is known, for those that follow it, oldest first; or '' for those that
+--        died last, the last first; most: how many letters at most; shown: how many bytes of each body
+-- Reply  for each letter its turn, id, record cut to those bytes, failure, and the size of the whole body
 --> keys meta messages dead failure pullers pushers
---> arguments me traced
---> head
+--> options client traced
+--> arguments again now after most shown
+--> schema
 --> clock
---> finish
-local after, most, shown = ARGV[REST + 1], ARGV[REST + 2], ARGV[REST + 3]
+--> reply
 local page
 if after == '' then
   page = call('ZRANGE', dead, '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, most, 'WITHSCORES')

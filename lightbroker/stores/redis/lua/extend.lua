@@ -1,18 +1,21 @@
--- LEASED, until later. ARGV: the receipt, microseconds from now. The reply: the time, and the deadline, or 0 if the
--- lease is over.
+-- Extend: LEASED under the same receipt, until later. A lease is never shortened.
+--
+-- ARGV   receipt; span: microseconds from now
+-- Reply  the time, and the time when the lease expires, or 0 if it is over
 --> keys meta leased pullers pushers
---> arguments me traced
---> head
+--> options client traced
+--> arguments again now receipt span
+--> schema
 --> clock
---> finish
-local deadline = tonumber(call('ZSCORE', leased, ARGV[REST + 1]))
+--> reply
+local deadline = tonumber(call('ZSCORE', leased, receipt))
 if not deadline or deadline <= now then
   return finish(string.format('%.0f', now), 0)
 end
-local at = math.min(FAR, now + ARGV[REST + 2])
-if at > deadline then
-  call('ZREM', leased, ARGV[REST + 1])
-  call('ZADD', leased, at, ARGV[REST + 1])
-  deadline = at
+local later = math.min(INFINITY, now + span)
+if later > deadline then
+  call('ZREM', leased, receipt)
+  call('ZADD', leased, later, receipt)
+  deadline = later
 end
 return finish(string.format('%.0f', now), string.format('%.0f', deadline))

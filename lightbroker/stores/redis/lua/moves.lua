@@ -1,16 +1,18 @@
--- How a ticket moves from one state to another. Whatever a script takes away it takes before it adds anything: a
--- server that is out of memory refuses a script at its first command that needs some, and only there.
-local function later(span)
-  return math.min(FAR, now + span)
+-- How a message moves from one state to another.
+--
+-- Whatever a script takes away it takes before it adds anything: a server that is out of memory refuses a script at its
+-- first command that needs some, and only there.
+local function after(span)
+  return math.min(INFINITY, now + span)
 end
 
--- Each message that is accepted takes a turn, and each that is put somewhere else later; the latter are counted, too.
-local function turn()
+-- The next turn, for a message that moves.
+local function next_turn()
   call('HINCRBY', meta, 'moved', 1)
   return call('HINCRBY', meta, 'turn', 1)
 end
 
-local function forget(id, failed, timed)
+local function delete_message(id, failed, timed)
   call('HDEL', messages, id)
   if failed == 'f' then
     call('HDEL', failure, id)
@@ -20,48 +22,48 @@ local function forget(id, failed, timed)
   end
 end
 
--- To the back of READY or, with a wait, to DELAYED; the name of that state.
-local function put(ticket, wait)
-  local _, _, timed, id = string.match(ticket, TICKET)
+-- To the back of READY, or to DELAYED for `wait` microseconds. Returns the name of that state.
+local function requeue(entry, wait)
+  local _, _, timed, id = string.match(entry, ENTRY)
   if wait > 0 then
-    call('ZADD', delayed, later(wait), string.format('%016.0f', turn()) .. ticket) -- the turn: order of equal times
-    soonest = math.min(soonest, later(wait))
+    call('ZADD', delayed, after(wait), string.format('%016.0f', next_turn()) .. entry)
+    new_due = math.min(new_due, after(wait))
     return 'DELAYED'
   end
-  call('ZADD', ready, turn(), ticket)
+  call('ZADD', ready, next_turn(), entry)
   made_ready = made_ready + 1
   if timed == 't' then
-    local at = call('HGET', expiry, id)
-    call('ZADD', mortal, at, ticket)
-    soonest = math.min(soonest, tonumber(at))
+    local ends = call('HGET', expiry, id)
+    call('ZADD', mortal, ends, entry)
+    new_due = math.min(new_due, tonumber(ends))
   end
   return 'READY'
 end
 
--- Failures are kept as "first last attempts reason error", the error as JSON; the last three are those of the dead.
-local function blame(id, failed, error)
+-- Write down that a message failed now.
+local function record_failure(id, failed, error)
   local last = string.format('%.0f', now)
   local first = failed == 'f' and string.match(call('HGET', failure, id), '^%d+') or last
   call('HSET', failure, id, first .. ' ' .. last .. ' 0 - ' .. error)
 end
 
--- DEAD, which takes no room; the oldest leave if there are too many.
-local function bury(id, timed, attempts, reason, source)
+-- To DEAD, where it takes no room. The oldest dead letters are dropped if there are too many. The failure was recorded.
+local function make_dead(id, timed, attempts, reason, source)
   local first, last, error = string.match(call('HGET', failure, id), '^(%d+) (%d+) %d+ %S+ (.*)$')
   call('HSET', failure, id, table.concat({first, last, attempts, reason, error}, ' '))
   if timed == 't' then
     call('HDEL', expiry, id)
   end
-  call('ZADD', dead, source == 'NEW' and call('HINCRBY', meta, 'turn', 1) or turn(), id)
-  note(id, attempts, source, 'DEAD', reason)
+  call('ZADD', dead, source == 'NEW' and call('HINCRBY', meta, 'turn', 1) or next_turn(), id)
+  trace(id, attempts, source, 'DEAD', reason)
   if source ~= 'NEW' then
-    left = left + 1
+    made_room = made_room + 1
   end
   while call('ZCARD', dead) > tonumber(dead_capacity) do
     local oldest = call('ZPOPMIN', dead)[1]
     local tried = string.match(call('HGET', failure, oldest), '^%d+ %d+ (%d+)')
-    forget(oldest, 'f')
+    delete_message(oldest, 'f')
     call('HINCRBY', meta, 'dropped', 1)
-    note(oldest, tried, 'DEAD', 'dropped', 'dead_capacity')
+    trace(oldest, tried, 'DEAD', 'dropped', 'dead_capacity')
   end
 end

@@ -1,11 +1,14 @@
--- The record of the message that has been READY longest, cut behind its timestamp; nothing if none is READY.
+-- Read when the message that has been READY longest was accepted.
+--
+-- Reply  the beginning of its record, which is its timestamp; nothing if none is READY
 --> keys meta messages ready pullers pushers
---> arguments me traced
---> head
+--> options client traced
+--> arguments again now
+--> schema
 --> clock
---> finish
-local ticket = call('ZRANGE', ready, 0, 0)[1]
-if not ticket then
+--> reply
+local entry = call('ZRANGE', ready, 0, 0)[1]
+if not entry then
   return finish()
 end
-return finish(string.sub(call('HGET', messages, string.sub(ticket, string.find(ticket, ':', 1, true) + 1)), 1, 8))
+return finish(string.sub(call('HGET', messages, string.sub(entry, string.find(entry, ':', 1, true) + 1)), 1, 8))

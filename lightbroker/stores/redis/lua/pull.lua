@@ -1,16 +1,20 @@
--- READY -> LEASED, those that have been ready longest. ARGV: how many at most, 'no', 'wait' if the caller waits when
--- there is none, or 'crowd' if others of its process wait as well; the name of this call.
--- The reply: 0 and the leases that have to be ended first; or the deadline, 1 if there are more than can be taken at
--- once, then each message as receipt and record.
+-- Pull: READY -> LEASED, the messages that have been READY longest.
+--
+-- ARGV   most: how many messages at most; waits: what becomes of a caller for whom there is none: 'wait' lists the
+--        process as waiting for a message, 'others' lists it in any case, since other threads of it wait too, 'no' does
+--        nothing; name: of this call, with which its receipts begin
+-- Reply  0 and the receipts of the leases that expired and have to be ended first; or the time when the new leases
+--        expire, 1 if more messages are READY than one call takes, then for each message its receipt and its record
 --> keys meta messages ready delayed leased dead mortal expiry failure pullers pushers
---> arguments me traced dead_capacity lease
---> head
+--> options client traced dead_capacity lease
+--> arguments again now most waits name
+--> schema
 --> clock
-local most, waits, name = tonumber(ARGV[REST + 1]), ARGV[REST + 2], ARGV[REST + 3]
--- Messages that are read together, and messages and bytes after which it is enough for one call.
+most = tonumber(most)
+-- Messages that are read at a time, and messages and bytes after which one call has taken enough.
 local FEW, MANY, HEAVY = 100, 1000, 8388608
-local due_at = tonumber(call('HGET', meta, 'due')) or FAR
-local deadline = math.min(FAR, now + tonumber(lease))
+local due_at = tonumber(call('HGET', meta, 'due')) or INFINITY
+local deadline = math.min(INFINITY, now + tonumber(lease))
 local reply, size, bytes = {0, deadline, 0}, 3, 0
 
 local function take()
@@ -21,15 +25,15 @@ local function take()
     if count == 0 then
       return
     end
-    local tickets, ids, timed = {}, {}, false
+    local entries, ids, timed = {}, {}, false
     for i = 1, count do
-      local ticket = popped[2 * i - 1]
-      timed = timed or string.find(ticket, 't:', 1, true)
-      tickets[i], ids[i] = ticket, string.sub(ticket, string.find(ticket, ':', 1, true) + 1)
-      popped[2 * i - 1], popped[2 * i] = deadline, string.format('%s/%04d/%s', name, (size - 3) / 2 + i, ticket)
+      local entry = popped[2 * i - 1]
+      timed = timed or string.find(entry, 't:', 1, true)
+      entries[i], ids[i] = entry, string.sub(entry, string.find(entry, ':', 1, true) + 1)
+      popped[2 * i - 1], popped[2 * i] = deadline, string.format('%s/%04d/%s', name, (size - 3) / 2 + i, entry)
     end
     if timed then
-      call('ZREM', mortal, unpack(tickets))
+      call('ZREM', mortal, unpack(entries))
     end
     local records = call('HMGET', messages, unpack(ids))
     call('ZADD', leased, unpack(popped))
@@ -41,17 +45,18 @@ local function take()
   end
 end
 
+-- Most pulls end here: nothing is due, there was a message, and nobody waits.
 if now < due_at and not again and traced ~= '1' then
   take()
-  if size > 3 and due_at <= deadline and call('EXISTS', pullers, pushers) == 0 and waits ~= 'crowd' then
+  if size > 3 and due_at <= deadline and call('EXISTS', pullers, pushers) == 0 and waits ~= 'others' then
     reply[3] = most > 0 and call('EXISTS', ready) or 0
     return reply
   end
 end
---> finish
+--> reply
 --> moves
---> due
--- What an earlier try leased is still the caller's: within the time for which one tries.
+--> catch_up
+-- What an earlier try leased is still the caller's, if it was leased within the time for which a caller tries.
 if again then
   local from = deadline - 600000000
   for _, receipt in ipairs(call('ZRANGE', leased, from, deadline, 'BYSCORE')) do
@@ -68,24 +73,24 @@ if again then
 end
 if now >= due_at then
   local over = catch_up()
-  if over[1] or known <= now then
+  if over[1] or known_due <= now then
     return finish(0, unpack(over))
   end
-  due_at, made_ready = known, 0
+  due_at, made_ready = known_due, 0
 end
 if size == 3 then
   take()
 end
 for i = 4, traced == '1' and size or 0, 2 do
   local _, attempts, _, _, id = string.match(reply[i], RECEIPT)
-  note(id, attempts, 'READY', 'LEASED', 'pull')
+  trace(id, attempts, 'READY', 'LEASED', 'pull')
 end
-if waits == 'crowd' or (waits == 'wait' and size == 3) then
-  call('ZADD', pullers, 'NX', now, me)
+if waits == 'others' or (waits == 'wait' and size == 3) then
+  call('ZADD', pullers, 'NX', now, client)
 end
-known = due_at
+known_due = due_at
 if size > 3 then
-  soonest = deadline
-  made_ready = call('ZCARD', ready) -- who waits may have these
+  new_due = deadline
+  made_ready = call('ZCARD', ready) -- others who wait may have these
 end
 return finish(deadline, most > 0 and call('EXISTS', ready) or 0, unpack(reply, 4))

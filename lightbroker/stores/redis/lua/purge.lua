@@ -1,16 +1,20 @@
--- DEAD -> purged, the oldest. ARGV: how many at most. The reply: how many it were.
+-- Purge: DEAD -> purged, the oldest first.
+--
+-- ARGV   most: how many at most
+-- Reply  how many there were
 --> keys meta messages dead failure pullers pushers
---> arguments me traced
---> head
+--> options client traced
+--> arguments again now most
+--> schema
 --> clock
---> finish
-local popped = call('ZPOPMIN', dead, tonumber(ARGV[REST + 1]))
+--> reply
+local popped = call('ZPOPMIN', dead, tonumber(most))
 local ids = {}
 for i = 1, #popped, 2 do
   local id = popped[i]
   ids[#ids + 1] = id
   if traced == '1' then
-    note(id, string.match(call('HGET', failure, id), '^%d+ %d+ (%d+)'), 'DEAD', 'purged', 'purge')
+    trace(id, string.match(call('HGET', failure, id), '^%d+ %d+ (%d+)'), 'DEAD', 'purged', 'purge')
   end
 end
 if ids[1] then

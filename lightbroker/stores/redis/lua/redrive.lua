@@ -1,17 +1,20 @@
--- DEAD -> READY, as if new, while there is room. ARGV: how many at most, then '1' and the ids, or '' for the oldest.
--- The reply: how many were moved, and 1 if the queue is full now.
+-- Redrive: DEAD -> READY, with its attempts forgotten, while there is room.
+--
+-- ARGV   most: how many at most; chosen: '1' if REST are the ids of those to move, '' for the oldest
+-- Reply  how many were moved, and 1 if the queue is full now
 --> keys meta messages ready delayed leased dead mortal expiry failure pullers pushers
---> arguments me traced capacity dead_capacity
---> head
+--> options client traced capacity dead_capacity
+--> arguments again now most chosen
+--> schema
 --> clock
---> finish
+--> reply
 --> moves
-local most = tonumber(ARGV[REST + 1])
+most = tonumber(most)
 local ids = {}
-if ARGV[REST + 2] == '' then
+if chosen == '' then
   ids = call('ZRANGE', dead, 0, most - 1)
 else
-  for i = REST + 3, #ARGV do
+  for i = REST + 1, #ARGV do
     if #ids < most and call('ZSCORE', dead, ARGV[i]) then
       ids[#ids + 1] = ARGV[i]
     end
@@ -25,9 +28,9 @@ for _, id in ipairs(ids) do
   end
   call('ZREM', dead, id)
   call('HDEL', failure, id)
-  put('1:' .. id, 0)
+  requeue('1:' .. id, 0)
   moved = moved + 1
-  note(id, 1, 'DEAD', 'READY', 'redrive')
+  trace(id, 1, 'DEAD', 'READY', 'redrive')
 end
 if moved > 0 then
   call('HINCRBY', meta, 'redriven', moved)

@@ -1,16 +1,20 @@
--- LEASED -> DEAD. ARGV: the receipt, the error as JSON. The reply: the time, and 1 if the lease held.
+-- Reject: LEASED -> DEAD.
+--
+-- ARGV   receipt; error: as JSON
+-- Reply  the time, and 1 if the lease held
 --> keys meta messages ready delayed leased dead mortal expiry failure pullers pushers
---> arguments me traced dead_capacity
---> head
+--> options client traced dead_capacity
+--> arguments again now receipt error
+--> schema
 --> clock
---> finish
+--> reply
 --> moves
-local deadline = tonumber(call('ZSCORE', leased, ARGV[REST + 1]))
+local deadline = tonumber(call('ZSCORE', leased, receipt))
 if not deadline or deadline <= now then
   return finish(string.format('%.0f', now), 0)
 end
-call('ZREM', leased, ARGV[REST + 1])
-local _, attempts, failed, timed, id = string.match(ARGV[REST + 1], RECEIPT)
-blame(id, failed, ARGV[REST + 2])
-bury(id, timed, attempts, 'rejected', 'LEASED')
+call('ZREM', leased, receipt)
+local _, attempts, failed, timed, id = string.match(receipt, RECEIPT)
+record_failure(id, failed, error)
+make_dead(id, timed, attempts, 'rejected', 'LEASED')
 return finish(string.format('%.0f', now), 1)

@@ -1,9 +1,12 @@
--- The counts, and how many records and failures there are.
+-- Count.
+--
+-- Reply  how many records and failures are kept; how many messages are READY, DELAYED, LEASED and DEAD; the counters
 --> keys meta messages ready delayed leased dead failure pullers pushers
---> arguments me traced
---> head
+--> options client traced
+--> arguments again now
+--> schema
 --> clock
---> finish
+--> reply
 local counts = {call('ZCARD', ready), call('ZCARD', delayed), call('ZCARD', leased), call('ZCARD', dead)}
 local names = {'turn', 'moved', 'acked', 'dropped', 'expired', 'purged', 'retried', 'redriven', 'refused'}
 for _, count in ipairs(call('HMGET', meta, unpack(names))) do

@@ -1,15 +1,17 @@
--- DELAYED -> READY, and READY -> expired or DEAD, for what fell due; and whoever waits for what there is, is called.
--- The reply: the leases that ran out, which are the caller's to end.
+-- Time has passed: DELAYED -> READY, and READY -> expired or DEAD, for what fell due. Then wake those who can go on.
+--
+-- Reply  the receipts of the leases that expired, which the caller has to end
 --> keys meta messages ready delayed leased dead mortal expiry failure pullers pushers
---> arguments me traced capacity dead_capacity
---> head
+--> options client traced capacity dead_capacity
+--> arguments again now
+--> schema
 --> clock
---> finish
+--> reply
 --> moves
---> due
+--> catch_up
 local over = catch_up()
 made_ready = call('ZCARD', ready)
-if tonumber(capacity) < FAR then
-  left = math.max(0, capacity - call('HLEN', messages) + call('ZCARD', dead))
+if tonumber(capacity) < INFINITY then
+  made_room = math.max(0, capacity - call('HLEN', messages) + call('ZCARD', dead))
 end
 return finish(unpack(over))

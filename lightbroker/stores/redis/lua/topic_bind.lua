@@ -1,7 +1,12 @@
--- Bind a queue to a pattern. KEYS: who listens to what. ARGV: the entry, the options of the queue, a version if it
--- changes, and '1' if an entry that is there shall stay as it is.
-local known = redis.call('HGET', KEYS[1], ARGV[1])
-if not known or (known ~= ARGV[2] and ARGV[4] ~= '1') then
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], 'version', ARGV[3])
+-- Bind a queue to a pattern.
+--
+-- KEYS   registry: see topic_publish.lua
+-- ARGV   entry: of the binding; declared: the options of the queue as JSON; version: a new one; keep: '1' to leave an
+--        entry as it is if there is one
+--> keys registry
+--> arguments again entry declared version keep
+local known = redis.call('HGET', registry, entry)
+if not known or (known ~= declared and keep ~= '1') then
+  redis.call('HSET', registry, entry, declared, 'version', version)
 end
 return 0

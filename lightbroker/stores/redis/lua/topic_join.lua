@@ -1,11 +1,12 @@
--- List a process among those that listen, once for each of its turns, or take it off the list. KEYS: who listens to
--- what, and the list for one entry. ARGV: that entry, the process's inbox, its turns, and a version if it changes.
--- The reply tells on how many places of the list it was before.
-local registry, list = KEYS[1], KEYS[2]
-local entry, inbox, turns, version = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-
+-- List a process among the subscribers of an entry, once for each turn that it has, or take it off the list.
+--
+-- KEYS   registry, list: see topic_publish.lua
+-- ARGV   entry; inbox: the channel of the process; turns: how many, 0 to leave; version: a new one
+-- Reply  on how many places of the list the process was before
+--> keys registry list
+--> arguments again entry inbox turns version
 local before = redis.call('LREM', list, 0, inbox)
-for _ = 1, turns do
+for _ = 1, tonumber(turns) do
   redis.call('RPUSH', list, inbox)
 end
 if redis.call('EXISTS', list) == 0 then

@@ -1,17 +1,26 @@
--- Send a message to every process that listens to its topic, and of each group to the one whose turn it is. KEYS: who
--- listens to what, then the lists for the entries that match. ARGV: the version of what the caller knows, a version if
--- it changes, the caller's inbox, the message, how many of the lists are not of groups, then the entry of each list.
--- The reply: 1, how many others have it, and the entries of the groups whose turn is the caller's. Or 0 and all that
--- is listened to, if the caller did not know it; then nobody got anything.
-local registry = KEYS[1]
-local known, version, own, message, plain = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-
+-- Send a message to every process that subscribes to its topic, and of each group to the process whose turn it is.
+--
+-- The keys of the topics of a prefix begin with the hash tag {PREFIX: topics}; no queue's name begins with a space.
+--   {…}               registry: a hash with a random `version`, new with each change, and an entry for each pattern
+--                     that has subscribers, for each group on a pattern, and for each binding of a queue; the value is
+--                     '', or the options of the bound queue as JSON
+--   {…}:list:ENTRY    the inboxes of the processes that subscribe, in the order of their turns; a process that has
+--                     several members of a group is listed as often
+--   {…}:inbox:P-N     no key but a channel: the inbox of process P on its Nth connection
+--
+-- KEYS   registry, then the lists of the entries that match
+-- ARGV   known: the version of the registry that the caller knows; version: a new one; own: the caller's inbox;
+--        message; plain: how many of the lists are not of groups. REST: the entry of each list
+-- Reply  1, how many others have the message, and the entries of the groups whose turn is the caller's. Or 0 and the
+--        whole registry, if the caller knows an old one; then nobody has the message
+--> keys registry
+--> arguments again known version own message plain
 if (redis.call('HGET', registry, 'version') or '') ~= known then
   return {0, redis.call('HGETALL', registry)}
 end
 
--- Redis counts who hears it: a process that does not listen any more is taken off the list.
-local function heard(list, entry, inbox)
+-- Send to one process. Redis counts who hears it: a process that does not listen any more is taken off the list.
+local function send(list, entry, inbox)
   if redis.call('PUBLISH', inbox, entry .. '\n' .. message) > 0 then
     return true
   end
@@ -25,19 +34,19 @@ end
 
 local others, told, reply = 0, {[own] = true}, {1, 0}
 for i = 2, #KEYS do
-  local list, entry = KEYS[i], ARGV[i + 4]
-  if i - 1 <= plain then
+  local list, entry = KEYS[i], ARGV[REST + i - 1]
+  if i - 1 <= tonumber(plain) then
     for _, inbox in ipairs(redis.call('LRANGE', list, 0, -1)) do
-      if not told[inbox] then -- the copies for its subscribers are made there
+      if not told[inbox] then -- once for each process, which makes the copies for its subscribers
         told[inbox] = true
-        others = others + (heard(list, entry, inbox) and 1 or 0)
+        others = others + (send(list, entry, inbox) and 1 or 0)
       end
     end
   else
     local inbox
     repeat
       inbox = redis.call('LMOVE', list, list, 'LEFT', 'RIGHT')
-    until not inbox or inbox == own or heard(list, entry, inbox)
+    until not inbox or inbox == own or send(list, entry, inbox)
     if inbox == own then
       reply[#reply + 1] = entry
     elseif inbox then
