@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("switching")
 def store_url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A store without topics of its own, and one that carries them between processes."""
     if request.param == "redis":  # or what its thread does every few seconds counts as memory of those who left
-        monkeypatch.setattr("lightbroker.stores.redis.inbox.LOOK", 3600.0)
+        monkeypatch.setattr("lightbroker.stores.redis.topics.CHECK_INTERVAL", 3600.0)
     with fresh_url(STORES[request.param], tmp_path) as url:
         yield url
 

@@ -39,11 +39,10 @@ except Unavailable as missing:
 
 from redis import exceptions
 
-from lightbroker.stores.redis import link as redis_link
-from lightbroker.stores.redis import waiting as redis_wait
+from lightbroker.stores.redis import connections, retries, waiting
 from lightbroker.stores.redis.commands import SCHEMA_VERSION
-from lightbroker.stores.redis.link import RedisLink, Wire
-from lightbroker.stores.redis.trouble import demoted
+from lightbroker.stores.redis.connections import Connections, ServerConnection
+from lightbroker.stores.redis.retries import is_from_replica
 from lightbroker.stores.redis.url import read_url
 
 Make = Callable[..., Broker]
@@ -81,8 +80,8 @@ def _own_server(folder: Path, *options: str, **how: Any) -> Iterator[RedisServer
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let patience end soon."""
-    monkeypatch.setattr(redis_link, "PATIENCE", 0.3)
-    monkeypatch.setattr(redis_link, "OPENING", 0.1)
+    monkeypatch.setattr(retries, "PATIENCE", 0.3)
+    monkeypatch.setattr(connections, "OPENING", 0.1)
 
 
 def _queue(broker: Broker, **options: Any) -> Queue:
@@ -218,7 +217,7 @@ def test_a_database_that_does_not_exist_is_named(server: RedisServer) -> None:
 
 
 def test_a_server_that_is_too_old_is_refused(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_link, "_OLDEST", (99, 0))
+    monkeypatch.setattr(connections, "_OLDEST", (99, 0))
     with pytest.raises(StoreError, match=r"is Redis \d+\.\d+\.\d+; at least 99\.0 is needed"):
         Broker(store_url)
 
@@ -297,7 +296,7 @@ def test_a_server_without_memory_refuses_pushes_and_lets_work_go_on(server: Redi
         broker.check()
 
 
-def test_a_server_without_memory_lets_in_who_empties_it(server: RedisServer, clock: ManualClock) -> None:
+def test_a_server_without_memory_lets_in_a_process_that_empties_it(server: RedisServer, clock: ManualClock) -> None:
     with Broker(server.url, clock=clock) as producer, server.client() as client:
         queue = _queue(producer, lease=30.0)
         queue.push_many([bytes(1000)] * 3)
@@ -341,7 +340,7 @@ def test_a_replica_is_called_one(server: RedisServer) -> None:
     ],
 )
 def test_a_replica_is_known_by_its_answer_in_every_version_of_redis(answer: object, known: bool) -> None:
-    assert demoted(answer) == known
+    assert is_from_replica(answer) == known
 
 
 def test_after_a_fail_over_the_address_is_followed_to_the_new_primary(server: RedisServer, tmp_path: Path) -> None:
@@ -350,14 +349,12 @@ def test_after_a_fail_over_the_address_is_followed_to_the_new_primary(server: Re
         queue, other, subscription = _queue(broker), _queue(elsewhere), elsewhere.subscribe("a")
         broker.subscribe("a", group="g")  # whose turns are written down
         store: Any = broker._store
-        topics: Any = broker._topics
-        link = store._link
-        for idle in (link._idle, topics._relay._idle):
-            idle.extend(link.dial("") for _ in range(3))
+        links = [store._connections.connect("") for _ in range(6)]
         with server.client() as client:
             client.replicaof("127.0.0.1", 1)
-        link._address = read_url(heir.url)
+        store._connections._address = read_url(heir.url)
         for refused in (lambda: queue.push(b""), lambda: broker.publish("a", b"")):
+            store._connections._idle.extend(links.pop() for _ in range(3))
             with pytest.raises(StoreError, match="is a replica"):
                 refused()
         queue.push("after all")
@@ -390,7 +387,7 @@ def test_a_batch_keeps_its_order_when_another_producer_tells_the_server_the_scri
     queue, other = _queue(make_broker(), capacity=None), make_broker().queue("other")
     queue.stats()
     store: Any = queue.store
-    connection = store._link._idle[-1]
+    connection = store._runner._connections._idle[-1]
     send = connection.send_packed_command
 
     def send_slowly(commands: list[bytes], check_health: bool = True) -> None:
@@ -475,17 +472,17 @@ def lose_a_reply(monkeypatch: pytest.MonkeyPatch) -> Lose:
     """Lose the reply to the next request, which is run, and call `meanwhile` before it is sent again."""
 
     def lose(meanwhile: Callable[[], object] = lambda: None) -> None:
-        read = RedisLink._read
+        read = Connections._read
 
-        def read_in_vain(wire: Wire) -> Any:
-            answer = read(wire)
+        def read_in_vain(connection: ServerConnection) -> Any:
+            answer = read(connection)
             if isinstance(answer, exceptions.NoScriptError):  # and so it was not run yet
                 return answer
-            monkeypatch.setattr(RedisLink, "_read", staticmethod(read))
+            monkeypatch.setattr(Connections, "_read", staticmethod(read))
             meanwhile()
             raise exceptions.ConnectionError("the reply was lost")
 
-        monkeypatch.setattr(RedisLink, "_read", staticmethod(read_in_vain))
+        monkeypatch.setattr(Connections, "_read", staticmethod(read_in_vain))
 
     return lose
 
@@ -509,12 +506,12 @@ def test_a_batch_whose_reply_was_lost_tells_what_became_of_it(make_broker: Make,
 def test_a_request_that_arrives_late_after_it_was_sent_again_changes_nothing(make_broker: Make) -> None:
     queue = _queue(make_broker())
     store: Any = queue.store
-    request = store._commands.push([Message("id", b"once", 1000.0)], 0, 0.0, b"no")
-    store._link.call(request)
+    call = store._commands.push([Message("id", b"once", 1000.0)], 0, 0.0, b"no")
+    store._runner.run(call)
     drain(queue)
     for _ in range(3):
         queue.push("more")
-    store._link.call(request)
+    store._runner.run(call)
     assert counts(queue) == {"ready": 3, "acked": 1, "accepted": 4}
 
 
@@ -569,7 +566,7 @@ def test_a_pull_whose_reply_was_lost_gets_what_it_leased(make_broker: Make, lose
     assert counts(queue) == {"acked": 3, "accepted": 3}
 
 
-def test_a_call_that_was_lost_with_its_reply_wakes_who_waits(make_broker: Make, lose_a_reply: Lose) -> None:
+def test_a_wake_up_that_was_lost_with_its_reply_wakes_everybody(make_broker: Make, lose_a_reply: Lose) -> None:
     queue = _queue(make_broker())
     pulls = [Call(queue.pull) for _ in range(3)]
     assert all(pull.blocks() for pull in pulls)
@@ -579,7 +576,7 @@ def test_a_call_that_was_lost_with_its_reply_wakes_who_waits(make_broker: Make, 
         pull.result()
 
 
-def test_a_batch_that_is_refused_in_part_wakes_who_waits_for_the_rest(
+def test_a_batch_that_is_refused_in_part_wakes_the_waiters_of_the_rest(
     make_broker: Make, client: Any, store_url: str
 ) -> None:
     queue = _queue(make_broker(), capacity=None)
@@ -688,10 +685,10 @@ def test_a_wait_asks_for_nothing_until_there_is_something(make_broker: Make, cli
     assert sum(_calls(client).values()) <= 3
 
 
-def test_a_message_calls_one_of_the_processes_that_wait(
+def test_a_message_wakes_one_of_the_processes_that_wait(
     make_broker: Make, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_wait, "GRACE", 3600.0)
+    monkeypatch.setattr(waiting, "GRACE", 3600.0)
     queues = [_queue(make_broker()) for _ in range(6)]
     pulls = [Call(queue.pull) for queue in queues[1:] for _ in range(3)]
     assert all(pull.blocks() for pull in pulls)
@@ -703,8 +700,8 @@ def test_a_message_calls_one_of_the_processes_that_wait(
     assert counts(queues[0]) == {"leased": 15, "accepted": 15}
 
 
-def test_a_batch_calls_as_many_as_it_has_messages_for(make_broker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_wait, "GRACE", 3600.0)
+def test_a_batch_wakes_as_many_as_it_has_messages_for(make_broker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "GRACE", 3600.0)
     queues = [_queue(make_broker()) for _ in range(3)]
     pulls = [Call(queue.pull) for queue in queues for _ in range(4)]
     assert all(pull.blocks() for pull in pulls)
@@ -713,8 +710,8 @@ def test_a_batch_calls_as_many_as_it_has_messages_for(make_broker: Make, monkeyp
         pull.result()
 
 
-def test_room_calls_those_who_wait_for_it(make_broker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_wait, "GRACE", 3600.0)
+def test_room_wakes_the_waiters_of_all_processes(make_broker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "GRACE", 3600.0)
     queues = [_queue(make_broker(), capacity=6) for _ in range(3)]
     queues[0].push_many([b""] * 6)
     pushes = [Call(queue.push, b"") for queue in queues for _ in range(2)]
@@ -728,7 +725,7 @@ def test_room_calls_those_who_wait_for_it(make_broker: Make, monkeypatch: pytest
 def test_a_process_that_died_while_it_waited_is_passed_over(
     make_broker: Make, client: Any, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_wait, "GRACE", 3600.0)
+    monkeypatch.setattr(waiting, "GRACE", 3600.0)
     here, there = (_queue(make_broker()) for _ in range(2))
     client.zadd(f"{_tag(store_url)}:pullers", {"gone": 1, "gone too": 2})
     pull = Call(there.pull)
@@ -740,11 +737,11 @@ def test_a_process_that_died_while_it_waited_is_passed_over(
 def test_a_process_that_dies_on_its_way_is_replaced(
     store_url: str, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_wait, "GRACE", 0.05)
+    monkeypatch.setattr(waiting, "GRACE", 0.05)
     with Broker(store_url) as doomed, Broker(store_url) as heir, Broker(store_url) as producer:
         died = threading.Event()
-        line: Any = _queue(doomed).store._line  # type: ignore[attr-defined]
-        monkeypatch.setattr(line, "call", lambda *_: died.set())
+        runner: Any = _queue(doomed).store._runner  # type: ignore[attr-defined]
+        monkeypatch.setattr(runner, "_wake", lambda *_: died.set())
         Call(doomed.pull, "q", 60.0)
         _listed(client, store_url, "pullers")
         second = Call(_queue(heir).pull)
@@ -754,10 +751,10 @@ def test_a_process_that_dies_on_its_way_is_replaced(
         assert died.is_set()
 
 
-def test_a_call_for_which_nobody_waits_any_more_is_passed_on(
+def test_a_wake_up_for_which_nobody_waits_any_more_is_passed_on(
     make_broker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_wait, "GRACE", 3600.0)
+    monkeypatch.setattr(waiting, "GRACE", 3600.0)
     here, there, producer = (_queue(make_broker()) for _ in range(3))
     with pytest.raises(QueueEmpty):
         here.pull(timeout=0.01)  # leaves its process listed
@@ -767,7 +764,7 @@ def test_a_call_for_which_nobody_waits_any_more_is_passed_on(
     assert pull.result().message.text == "passed on"
 
 
-def test_who_waits_hears_of_a_delay_that_another_process_left(store_url: str) -> None:
+def test_a_waiter_hears_of_a_delay_that_another_process_left(store_url: str) -> None:
     with Broker(store_url) as broker:
         pull = Call(_queue(broker).pull)
         assert pull.blocks()
@@ -776,7 +773,7 @@ def test_who_waits_hears_of_a_delay_that_another_process_left(store_url: str) ->
         assert pull.result().message.text == "later"
 
 
-def test_who_waits_hears_of_a_lease_that_another_process_left(store_url: str) -> None:
+def test_a_waiter_hears_of_a_lease_that_another_process_left(store_url: str) -> None:
     with Broker(store_url) as broker, Broker(store_url) as other:
         _queue(broker).push("work")
         _queue(other, lease=0.1).pull(0)
@@ -792,10 +789,10 @@ def test_who_waits_hears_of_a_lease_that_another_process_left(store_url: str) ->
         assert Call(_queue(broker).pull).result().message.text == "more"
 
 
-def test_a_call_that_makes_no_sense_is_passed_over(
+def test_a_notice_that_makes_no_sense_is_passed_over(
     make_broker: Make, client: Any, store_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(redis_wait, "GRACE", 3600.0)
+    monkeypatch.setattr(waiting, "GRACE", 3600.0)
     here, there = (_queue(make_broker()) for _ in range(2))
     pull = Call(there.pull)
     wait_until(lambda: client.exists(f"{_tag(store_url)}:pullers"))
@@ -806,7 +803,7 @@ def test_a_call_that_makes_no_sense_is_passed_over(
     assert caplog.text.count("makes no sense") == 6
 
 
-def test_who_waits_outlives_the_connection(make_broker: Make, client: Any) -> None:
+def test_a_waiter_outlives_the_connection(make_broker: Make, client: Any) -> None:
     here, there = (_queue(make_broker(), capacity=1) for _ in range(2))
     pull = Call(there.pull)
     assert pull.blocks()
@@ -820,7 +817,7 @@ def test_who_waits_outlives_the_connection(make_broker: Make, client: Any) -> No
     push.result()
 
 
-def test_who_waits_outlives_the_server(server: RedisServer) -> None:
+def test_a_waiter_outlives_the_server(server: RedisServer) -> None:
     with Broker(server.url) as broker, Broker(server.url) as other:
         pull = Call(_queue(broker).pull)
         assert pull.blocks()
@@ -831,25 +828,44 @@ def test_who_waits_outlives_the_server(server: RedisServer) -> None:
 
 
 def test_a_connection_that_broke_unnoticed_is_noticed(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_wait, "_SILENCE", 0.1)
+    monkeypatch.setattr(waiting, "CHECK_INTERVAL", 0.1)
     with Broker(server.url) as broker:
         queue = _queue(broker)
         pull = Call(queue.pull)
         assert pull.blocks()
-        listener: Any = queue.store._listener  # type: ignore[attr-defined]
-        wait_until(lambda: listener._connection is not None)
-        first = listener._connection
+        subscriber: Any = queue.store._subscriber  # type: ignore[attr-defined]
+        wait_until(lambda: subscriber._connection is not None)
+        first = subscriber._connection
         server.pause()
-        wait_until(lambda: listener._connection is not first)
+        wait_until(lambda: subscriber._connection is not first)
         server.resume()
         queue.push("heard")
         assert pull.result().message.text == "heard"
 
 
-def test_who_waits_follows_the_address_to_a_new_primary(
+def test_a_subscription_that_could_not_be_sent_is_sent_again(
+    make_broker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "CHECK_INTERVAL", 0.1)
+    here, there = (_queue(make_broker()) for _ in range(2))
+    subscriber: Any = there.store._subscriber  # type: ignore[attr-defined]
+    send = subscriber._send
+
+    def fail_to_send(*words: str) -> None:
+        monkeypatch.setattr(subscriber, "_send", send)
+        subscriber._connection.disconnect()  # redis-py connects again by itself when the thread wants to read
+
+    monkeypatch.setattr(subscriber, "_send", fail_to_send)
+    pull = Call(there.pull)
+    assert pull.blocks()
+    here.push("heard")
+    assert pull.result().message.text == "heard"
+
+
+def test_a_waiter_follows_the_address_to_a_new_primary(
     server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_wait, "_SILENCE", 0.1)
+    monkeypatch.setattr(waiting, "CHECK_INTERVAL", 0.1)
     (tmp_path / "heir").mkdir()
     with _own_server(tmp_path / "heir") as heir, Broker(heir.url) as elsewhere, Broker(server.url) as broker:
         pull = Call(_queue(broker).pull)
@@ -857,7 +873,7 @@ def test_who_waits_follows_the_address_to_a_new_primary(
         with server.client() as client:
             client.replicaof("127.0.0.1", 1)
         store: Any = broker._store
-        store._link._address = read_url(heir.url)
+        store._connections._address = read_url(heir.url)
         with heir.client() as client:
             wait_until(lambda: client.exists("{lightbroker:q}:pullers"))
         elsewhere.push("q", "after all")

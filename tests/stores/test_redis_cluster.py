@@ -135,7 +135,7 @@ def test_a_queue_may_move_to_another_node(cluster: RedisCluster, prefix: str, ma
 def test_topics_may_move_to_another_node(
     cluster: RedisCluster, prefix: str, make: Callable[[], Broker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightbroker.stores.redis.inbox.LOOK", 0.1)
+    monkeypatch.setattr("lightbroker.stores.redis.topics.CHECK_INTERVAL", 0.1)
     publisher, listener = make(), make()
     subscription = listener.subscribe("a")
     assert publisher.publish("a", "1") == 1

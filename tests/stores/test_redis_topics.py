@@ -229,29 +229,29 @@ def test_a_member_that_left_while_redis_refused_to_know_gets_no_more_turns(
         client.config_set("min-replicas-to-write", 0)
     members[1].close()
     relay: Any = leaving._topics._relay  # type: ignore[attr-defined]
-    assert relay._enlist()  # the next look of the inbox, which finds nothing that Redis has forgotten
+    assert relay._list_all()  # what the next look does, which finds nothing that Redis has forgotten
     assert not relay._turns
     assert sum(publisher.publish("a", str(number)) for number in range(10)) == 10
     assert read(other, 10) == list("0123456789")
 
 
-def test_who_could_not_subscribe_gets_no_turns_though_redis_listed_it(
+def test_a_process_that_could_not_subscribe_gets_no_turns_though_redis_listed_it(
     make: Callable[..., Broker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing, staying, publisher = (make() for _ in range(3))
     other = staying.subscribe("a", group="g", capacity=None)
     relay: Any = failing._topics._relay  # type: ignore[attr-defined]
-    ask = relay._ask
+    run = relay._connections.run
 
     def lose_the_reply(*arguments: Any) -> None:
-        ask(*arguments)
+        run(*arguments)
         raise StoreError("the reply was lost")
 
     with monkeypatch.context() as patch:
-        patch.setattr(relay, "_ask", lose_the_reply)
+        patch.setattr(relay._connections, "run", lose_the_reply)
         with pytest.raises(StoreError, match="was lost"):
             failing.subscribe("a", group="g")
-    assert relay._enlist()
+    assert relay._list_all()
     assert sum(publisher.publish("a", str(number)) for number in range(10)) == 10
     assert read(other, 10) == list("0123456789")
 
@@ -344,7 +344,7 @@ def test_a_message_that_makes_no_sense_is_passed_over(
 def test_a_process_that_redis_forgot_is_listed_again(
     make: Callable[..., Broker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightbroker.stores.redis.inbox.LOOK", 0.05)
+    monkeypatch.setattr("lightbroker.stores.redis.topics.CHECK_INTERVAL", 0.05)
     binder, publisher = make(), make()
     binder.bind("a", "q")
     subscription = binder.subscribe("a")
@@ -359,20 +359,20 @@ def test_a_process_that_redis_forgot_is_listed_again(
 def test_what_is_published_as_soon_as_a_process_is_listed_again_is_not_lost(
     make: Callable[..., Broker], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("lightbroker.stores.redis.inbox.LOOK", 0.05)
+    monkeypatch.setattr("lightbroker.stores.redis.topics.CHECK_INTERVAL", 0.05)
     listener, publisher = make(), make()
     subscription = listener.subscribe("a")
-    inbox: Any = listener._topics._relay._inbox  # type: ignore[attr-defined]
-    enlist, numbers = inbox._enlist, count(1)
+    relay: Any = listener._topics._relay  # type: ignore[attr-defined]
+    list_all, numbers = relay._list_all, count(1)
 
-    def enlist_slowly() -> bool:
+    def list_slowly() -> bool:
         """Publish before the thread that listens can do anything about what it found."""
-        listed: bool = enlist()
+        listed: bool = list_all()
         if not listed:
             assert publisher.publish("a", str(next(numbers))) == 1
         return listed
 
-    monkeypatch.setattr(inbox, "_enlist", enlist_slowly)
+    monkeypatch.setattr(relay, "_list_all", list_slowly)
     with shared_server().client() as client:
         client.flushall()
     assert subscription.get(PATIENCE).text == "1"
@@ -385,7 +385,7 @@ def test_a_subscriber_comes_back_after_an_outage_and_says_what_it_missed(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lightbroker.stores.redis.link.PATIENCE", 0.3)
+    monkeypatch.setattr("lightbroker.stores.redis.retries.PATIENCE", 0.3)
     listener, publisher = make(own_server.url), make(own_server.url)
     listener.bind("a", "q")
     own = publisher.subscribe("a")
@@ -407,7 +407,7 @@ def test_a_publish_whose_reply_was_lost_is_not_sent_again(
     own_server: RedisServer, make: Callable[..., Broker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscription = make(own_server.url).subscribe("a")
-    monkeypatch.setattr("lightbroker.stores.redis.link._SILENCE", 0.1)
+    monkeypatch.setattr("lightbroker.stores.redis.connections.REPLY_TIMEOUT", 0.1)
     publisher = make(own_server.url)
     assert publisher.publish("a", "1") == 1
     own_server.pause()

@@ -1,42 +1,51 @@
 """The store in Redis, 6.2 or later: processes on several machines share its queues.
 
-Each transition is one script, so it happens as a whole or not at all, in one round trip; what it survives depends on
+Each transition is one script, so it happens as a whole or not at all, in one round trip. What it survives depends on
 how Redis keeps its data (`appendfsync always`: whatever was answered). Leases, delays and times-to-live end by the
-clock of the server, unless one that was made for the purpose is injected. Capacity and counts are those of Redis; the
-other options of a queue are each process's own and apply to what it does itself; Redis remembers them for those who
-only look after the queue.
+clock of the server, unless another clock is injected. Capacity and counts are those of Redis. The other options of a
+queue are each process's own and apply to what it does itself; Redis remembers them for those who only look after the
+queue.
 
-When a connection breaks, a request is sent again, for half a minute. A push is never entered twice, an ack or another
-settlement whose reply was lost is not taken for late while its lease still holds, and a pull gets what its first try
-leased. Only what such a call raises in the end, a StoreError, leaves open whether it was done; and a redrive or purge
+When a connection breaks, a call is sent again, for half a minute. A push is never entered twice. An ack or another
+settlement whose reply was lost is not taken for late while its lease still holds. A pull gets what its first try
+leased. Only if such a call raises in the end, a StoreError, it stays open whether it was done; and a redrive or purge
 may do more than it tells.
 """
 
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from lightbroker.core.clock import Clock
 from lightbroker.core.policy import QueueOptions
 from lightbroker.core.queue import Queue
 from lightbroker.core.store import Note
+from lightbroker.stores.redis import waiting
 from lightbroker.stores.redis.commands import QueueCommands
-from lightbroker.stores.redis.link import RedisLink
+from lightbroker.stores.redis.connections import Connections
 from lightbroker.stores.redis.queue import RedisQueue
+from lightbroker.stores.redis.retries import REDIS_ERRORS
+from lightbroker.stores.redis.subscriber import Subscriber
 from lightbroker.stores.redis.topics import RedisRelay
 from lightbroker.stores.redis.url import read_url
-from lightbroker.stores.redis.waiting import Listener
+from lightbroker.stores.redis.waiting import QueueRunner
 from lightbroker.stores.shared_topics import SharedTopics
 
 log = logging.getLogger(__name__)
 
 
 def open_store(url: str) -> "RedisStore":
-    """The store that `redis://[user:password@]host[:port][/database][?prefix=…]` names, or `rediss://` for TLS.
+    """Open the store that a URL names.
 
-    prefix: keeps brokers that share a server apart. A server that belongs to a cluster leads to all of it. Raises
-    ValueError naming what the URL has wrong, and StoreError for a server that cannot be used.
+    Args:
+        url: `redis://[user:password@]host[:port][/database][?prefix=…]`, or `rediss://` for TLS. The prefix keeps
+            brokers that share a server apart. A server that belongs to a cluster leads to all of it.
+
+    Raises:
+        ValueError: The URL makes no sense; the error says why.
+        StoreError: The server cannot be used.
     """
     return RedisStore(url)
 
@@ -47,32 +56,61 @@ class RedisStore:
     def __init__(self, url: str) -> None:
         address = read_url(url)
         self._prefix = address.prefix
-        self._link = RedisLink(address)
+        self._connections = Connections(address)
         self._client = secrets.token_hex(6)  # a name for this process that no other has
-        self._listeners: dict[str, Listener] = {}
-        if self._link.warning:
-            log.warning("%s", self._link.warning)
+        self._subscribers: dict[str, Subscriber] = {}
+        if self._connections.warning:
+            log.warning("%s", self._connections.warning)
 
     def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> RedisQueue:
         """Open the queue; raises ValueError if Redis holds it with other bounds, StoreError for another's keys."""
         commands = QueueCommands(self._prefix, name, options, clock, note is not None, self._client)
-        # Each queue of a cluster has its node; there, too, Redis can tell only of those who listen on the same node.
-        place = commands.channel if self._link.clustered else ""
-        listener = self._listeners.setdefault(place, Listener(self._link, commands.channel))
-        return RedisQueue(self._link, listener, commands, name, options, clock, note)
+        # One subscriber for all queues, but in a cluster one for each: a queue has its node there, and the scripts can
+        # tell only of those who listen on the same node.
+        place = commands.channel if self._connections.clustered else ""
+        subscriber = self._subscribers.setdefault(place, self._subscriber(commands.channel))
+        runner = QueueRunner(self._connections, commands, name, clock, note)
+        return RedisQueue(runner, subscriber, commands, name, options, clock)
+
+    def _subscriber(self, tag: str) -> Subscriber:
+        def is_current(server: str, busy: bool) -> bool:
+            with suppress(*REDIS_ERRORS):  # a connection that answers is kept if nobody can tell
+                return busy or not self._connections.leads_elsewhere(tag, server)
+            return True
+
+        return Subscriber(self._connections, tag, "lightbroker-redis", waiting.CHECK_INTERVAL, is_current)
 
     def declared(self) -> dict[str, QueueOptions]:
-        """The queues with the prefix; every key of the server is looked at, some milliseconds for ten thousand."""
-        found = self._link.hashes(f"{{{self._prefix}:*}}", "options")
+        """Return the queues with the prefix; it looks at every key of the server, some ms for ten thousand."""
+        self._connections.check_process()
+        found = self._connections.retries.call(lambda again: self._find_queues(), None)
         start = len(self._prefix) + 2
         return {key[start:-1].decode(): QueueOptions.from_json(text.decode()) for key, text in sorted(found.items())}
 
+    def _find_queues(self) -> dict[bytes, bytes]:
+        """Return the declared options by the key of each queue's hash."""
+        found = {}
+        for connection in self._connections.each_server():
+            cursor = b"0"
+            while True:
+                pattern = f"{{{self._prefix}:*}}"
+                connection.send_command("SCAN", cursor, "MATCH", pattern, "COUNT", "1000", "TYPE", "hash")
+                cursor, keys = connection.read_response()
+                for key in keys:
+                    connection.send_command("HGET", key, "options")
+                    declared = connection.read_response()
+                    if declared is not None:
+                        found[key] = declared
+                if cursor == b"0":
+                    break
+        return found
+
     def topics(self, clock: Clock, open_queue: Callable[[str, QueueOptions], Queue]) -> SharedTopics:
         """Return the topics of this process; see `SharedStore`."""
-        return SharedTopics(clock, partial(RedisRelay, self._link, self._prefix, self._client), open_queue)
+        return SharedTopics(clock, partial(RedisRelay, self._connections, self._prefix, self._client), open_queue)
 
     def close(self) -> None:
         """Close the connections."""
-        for listener in self._listeners.values():
-            listener.close()
-        self._link.close()
+        for subscriber in self._subscribers.values():
+            subscriber.close()
+        self._connections.close()

@@ -1,70 +1,78 @@
-"""Topics that cross processes through Redis: every process that listens has a channel of its own, its inbox.
+"""Topics that cross processes through Redis: every process that subscribes has a channel of its own, its inbox.
 
-Redis keeps who listens to what: for each pattern, and each group on one, the list of inboxes. Whoever publishes knows
-it too, up to a version: the script sends to the inboxes if that is still so, and answers with what is there now if not.
-So a publish is one round trip, and what is published after `join` or `bind` has returned is not missed. Redis tells at
-once how many hear what it is given for an inbox: a process that died is taken off the lists by the next publish. In a
-cluster all of this is one slot, and the inboxes are listened to on its node.
+Redis keeps who listens to what: for each pattern, and each group on one, the list of inboxes. A process that publishes
+knows it too, up to a version. The script sends to the inboxes if that version still holds, and otherwise answers with
+what is there now. So a publish is one round trip, and what is published after `join` or `bind` has returned is not
+missed. Redis tells the script at once how many hear what it sends to an inbox: the next publish takes a process that
+died off the lists. In a cluster all of this is one slot, and the processes listen to their inboxes on its node.
 
-A publish is not sent a second time if it may have been run. What is published while a process has no connection is
-lost to it: it says so in the log, comes back with another inbox and has that listed. The same happens to one that reads
-too slowly for the server's `client-output-buffer-limit`. While a cluster moves the slot, Redis counts only who listens
-on the new node: until the next look a process may miss something, and two of a group may get the same.
+A publish is not sent a second time if it may have run. What is published while a process has no connection is lost to
+it: it says so in the log, comes back with another inbox and has that listed. The same happens to a process that reads
+too slowly for the server's `client-output-buffer-limit`. A process that Redis has forgotten, with all its data, is
+listed again within seconds. While a cluster moves the slot, Redis counts only who listens on the new node: until its
+next look a process may miss something, and two members of a group may get the same message.
 """
 
 import json
 import logging
 import secrets
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
+import time
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
 from types import MappingProxyType
-from typing import Any
-
-from redis import exceptions
 
 from lightbroker.core.errors import BrokerError
 from lightbroker.core.message import Message
 from lightbroker.core.policy import QueueOptions
-from lightbroker.stores.redis.inbox import Inbox
-from lightbroker.stores.redis.link import RedisLink, Wire, hang_up
+from lightbroker.stores.redis.connections import Connections
 from lightbroker.stores.redis.routes import Routes, binding_entry, read_group, subscription_entry
-from lightbroker.stores.redis.scripts import TOPIC_SCRIPTS, Script
-from lightbroker.stores.redis.trouble import TROUBLE, demoted
-from lightbroker.stores.shared_topics import Reached
+from lightbroker.stores.redis.scripts import TOPIC_SCRIPTS, BoundScript, ScriptCall
+from lightbroker.stores.redis.subscriber import Subscriber
+from lightbroker.stores.shared_topics import Reached, Receive
 
 log = logging.getLogger(__name__)
 
-_LEAVING = 1.0  # seconds for which leaving is tried; the next look of the inbox tries again
-_NOT_RUN = exceptions.MovedError, exceptions.AskError, exceptions.BusyLoadingError
+CHECK_INTERVAL = 5.0  #: seconds after which it is seen to that the connection lives and Redis knows of this process
+_LEAVING = 1.0  # seconds for which leaving is tried; the next look tries again
+_CLOSING = 1.0  # seconds for which the end of the thread is waited for
 
 
-def _new_version() -> str:
-    return secrets.token_hex(8)  # not a number: Redis may have lost its data, and must not come by an old one again
+def _new_version() -> bytes:
+    # Not a number: Redis may have lost its data, and must not come by an old version again.
+    return secrets.token_hex(8).encode()
 
 
 class RedisRelay:
-    """See `Relay` for what each method promises. client: a name for this process that no other has."""
+    """See `Relay` for what each method promises. It is the `Handler` of the inbox.
 
-    def __init__(
-        self,
-        link: RedisLink,
-        prefix: str,
-        client: str,
-        receive: Callable[[Message, tuple[str, str] | None], None],
-    ) -> None:
-        self._link, self._client, self._receive = link, client, receive
-        self._tag = f"{{{prefix}: topics}}"  # with a space, which no queue's name has
-        self._inbox = Inbox(link, self._tag, f"{self._tag}:inbox:{client}", self._take, self._enlist)
-        self._scripts = {name: Script(name) for name in TOPIC_SCRIPTS}
-        self._idle: deque[Wire] = deque()
+    Args:
+        connections: To Redis.
+        prefix: Keeps brokers that share a server apart.
+        client: A name for this process that no other has.
+        receive: Called for each message that another process has published.
+    """
+
+    def __init__(self, connections: Connections, prefix: str, client: str, receive: Receive) -> None:
+        self._connections, self._client, self._receive = connections, client, receive
+        self._tag = f"{{{prefix}: topics}}"  # with a space, with which no queue's name begins
+        registry = {"registry": self._tag.encode()}
+        self._scripts = {name: BoundScript(name, registry, {}) for name in TOPIC_SCRIPTS}
+        self._subscriber = Subscriber(connections, self._tag, "lightbroker-topics", CHECK_INTERVAL, self._is_current)
+        self.subscribed = False
+        self._inbox = ""  # the channel that is listened to now, if any is
+        self._next_inbox = ""
+        self._numbers = count(1)
+        self._lost: float | None = None  # since when nothing is heard
+        self._closed = False
         self._routes = Routes([])
         self._lock = threading.Lock()  # guards what follows, and that Redis is told of it in order
         self._turns: Counter[bytes] = Counter()  # zero: Redis has still to be told that there are none
         self._bound: dict[bytes, bytes] = {}
 
     def join(self, pattern: str, group: str | None) -> None:
-        self._inbox.attend()
+        self._subscriber.subscribe(self)
         entry = subscription_entry(pattern, group)
         with self._lock:
             self._turns.setdefault(entry, 0)  # if this fails, Redis may list it all the same
@@ -84,11 +92,11 @@ class RedisRelay:
                     del self._turns[entry]
 
     def bind(self, pattern: str, queue: str, options: QueueOptions) -> None:
-        entry, value = binding_entry(pattern, queue), options.to_json().encode()
+        entry, declared = binding_entry(pattern, queue), options.to_json().encode()
         with self._lock:
-            self._ask("topic_bind", (b"",), (entry, value, _new_version(), b""))
-            self._bound[entry] = value
-        self._inbox.begin()  # it also sees to it that the binding stays
+            self._connections.run(self._call("topic_bind", entry, declared, _new_version(), b""))
+            self._bound[entry] = declared
+        self._subscriber.add(self)  # its looks also see to it that the binding stays
 
     def publish(self, topic: str, message: Message) -> Reached:
         head = [self._client, message.id, message.timestamp, dict(message.headers)]
@@ -97,20 +105,33 @@ class RedisRelay:
             routes = self._routes
             route = routes.find(topic)
             entries = (*route.plain, *route.groups)
-            keys = (b"", *(b":list:" + entry for entry in entries))
-            words = (routes.version, _new_version(), self._inbox.channel, text, len(route.plain), *entries)
-            current, *answer = self._ask("topic_publish", keys, words, once=True)
+            words = (routes.version, _new_version(), self._inbox.encode(), text, b"%d" % len(route.plain))
+            call = self._call("topic_publish", *words, *entries, lists=entries)
+            current, *answer = self._connections.run_once(call, self._tag)
             if current:
                 others, *own = answer
                 return Reached(others, tuple(filter(None, map(read_group, own))), route.queues)
             self._routes = Routes(answer[0])
 
     def close(self) -> None:
-        self._inbox.close()
-        hang_up(self._idle)
+        self._closed = True
+        self._subscriber.close(_CLOSING)
 
-    def _take(self, data: bytes) -> None:
-        """Deal with what another process, or another thread of this one, has published."""
+    # The inbox: these run in the thread of the subscriber.
+
+    def on_connect(self) -> Sequence[str]:
+        # Another channel for each connection: one that broke may still be counted as listening to the old one.
+        self._next_inbox = f"{self._tag}:inbox:{self._client}-{next(self._numbers)}"
+        return (self._next_inbox,)
+
+    def on_subscribed(self) -> None:
+        self._inbox = self._next_inbox
+        self._list_all()
+        if self._lost is not None:
+            missed, self._lost = time.monotonic() - self._lost, None
+            log.warning("topics: connected again; what others published for %.1f s is missed", missed)
+
+    def on_message(self, data: bytes) -> None:
         entry, head, body = data.split(b"\n", 2)
         client, id, timestamp, headers = json.loads(head)
         group = read_group(entry)
@@ -118,65 +139,38 @@ class RedisRelay:
         if group is not None or client != self._client:
             self._receive(Message(id, body, timestamp, 1, MappingProxyType(headers)), group)
 
-    def _enlist(self) -> bool:
-        """Have the inbox listed under all that this process has joined; whether it was."""
+    def on_lost(self) -> None:
+        listened, self._inbox = bool(self._inbox), ""
+        if listened and not self._closed:
+            self._lost = time.monotonic()
+            log.warning("topics: the connection to Redis is lost; what others publish from now on is missed")
+
+    def _is_current(self, server: str, busy: bool) -> bool:
+        if not self._list_all():
+            # It is listed again now. What is sent to the inbox from now on counts as received, so the connection is
+            # given up only if it leads to another server than the one that has the lists.
+            if self._connections.leads_elsewhere(self._tag, server):
+                return False
+            log.warning("topics: Redis had forgotten this process; what others published meanwhile is missed")
+        return True
+
+    def _list_all(self) -> bool:
+        """Have the inbox listed under all that this process has joined; return whether it was."""
         with self._lock:
-            for entry, value in self._bound.items():
-                self._ask("topic_bind", (b"",), (entry, value, _new_version(), b"1"))
+            for entry, declared in self._bound.items():
+                self._connections.run(self._call("topic_bind", entry, declared, _new_version(), b"1"))
             listed = [self._list(entry, turns) or not turns for entry, turns in self._turns.items()]
             self._turns = +self._turns  # without those that are zero
             return all(listed)
 
     def _list(self, entry: bytes, turns: int, patience: float | None = None) -> bool:
-        channel = self._inbox.channel
-        if not channel:  # the connection is lost; `_enlist` comes with the next one
+        """Have the inbox listed for so many turns; return whether it was listed before."""
+        inbox = self._inbox
+        if not inbox:  # the connection is lost; `on_subscribed` lists everything with the next one
             return False
-        words = (entry, channel, turns, _new_version())
-        return bool(self._ask("topic_join", (b"", b":list:" + entry), words, patience))
+        words = (entry, inbox.encode(), b"%d" % turns, _new_version())
+        return bool(self._connections.run(self._call("topic_join", *words, lists=(entry,)), patience))
 
-    def _ask(
-        self, name: str, keys: Iterable[bytes], words: Iterable[Any], patience: float | None = None, once: bool = False
-    ) -> Any:
-        """Run a script; with `once`, not a second time if the first may have been run. Raises StoreError."""
-        self._link.check_process()
-        script = self._scripts[name]
-        named = [self._tag.encode() + key for key in keys]
-
-        def step(again: bool) -> Any:
-            if again:
-                self._link.renew()
-            wire = self._wire()
-            try:
-                answer = self._run(wire, script, (len(named), *named, b"", *words))
-            except _NOT_RUN as error:
-                wire.disconnect()
-                raise exceptions.ConnectionError(str(error)) from error
-            except BaseException as error:
-                wire.disconnect()
-                if demoted(error):
-                    hang_up(self._idle)
-                if once and isinstance(error, TROUBLE):
-                    raise self._link.explain(error) from error
-                raise
-            self._idle.append(wire)
-            return answer
-
-        return self._link.patiently(step, patience)
-
-    @staticmethod
-    def _run(wire: Wire, script: Script, arguments: tuple[Any, ...]) -> Any:
-        try:
-            wire.send_command("EVALSHA", script.sha, *arguments)
-            return wire.read_response()
-        except exceptions.NoScriptError:
-            wire.send_command("EVAL", script.text, *arguments)
-            return wire.read_response()
-
-    def _wire(self) -> Wire:
-        """A connection that Redis has not closed meanwhile."""
-        while self._idle:
-            wire = self._idle.pop()
-            if not wire.can_read(timeout=0.0):  # nothing is to be read but the end of the connection
-                return wire
-            wire.disconnect()
-        return self._link.dial(self._tag)
+    def _call(self, name: str, *arguments: bytes, lists: Sequence[bytes] = ()) -> ScriptCall:
+        keys = [b"%b:list:%b" % (self._tag.encode(), entry) for entry in lists]
+        return ScriptCall(self._scripts[name], keys, arguments)

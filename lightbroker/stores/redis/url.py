@@ -1,4 +1,4 @@
-"""Where a Redis server is, as a URL says it. A password is never part of an error's text."""
+"""Where a Redis server is, as a URL says it. No error's text holds the password."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 @dataclass(frozen=True)
 class Address:
-    """How to reach a server, and the prefix that keeps brokers on it apart."""
+    """How to reach a server, and the prefix that keeps the brokers on it apart."""
 
     host: str
     port: int = 6379
@@ -27,9 +27,9 @@ class Address:
 
 
 def read_url(url: str) -> Address:
-    """What `redis://[user:password@]host[:port][/database][?prefix=…]` says, or `rediss://` for TLS.
+    """Read `redis://[user:password@]host[:port][/database][?prefix=…]`, or `rediss://` for TLS.
 
-    User and password are percent-encoded if need be. Raises ValueError naming what the URL has wrong.
+    User and password are percent-encoded if need be. Raises ValueError that says what is wrong with the URL.
     """
     shown = without_password(url)
     try:

@@ -1,183 +1,150 @@
 """Waiting for what comes from this process or another one, without asking again and again.
 
 A pull that finds nothing, or a push that finds no room, has its process listed in Redis by the very script that looked
-in vain, so that nothing which comes later is missed. The script that changes matters calls the process that has waited
-longest by publishing to a channel of its own; Redis tells it at once if nobody listens there any more, and it calls
-the next. Each process has one thread that listens, and wakes one of those that wait.
+in vain. So nothing that comes later is missed. A script that makes a message READY, or makes room, takes the process
+that has waited longest off the list. It publishes to the channel of that process how many of its threads should try
+again. Redis tells the script at once if nobody listens to the channel any more; then the script takes the next process.
 
-The one that was called may die before it comes. So the others hear of the call too, on the channel of the queue, and
-look once, a second later; also, what falls due and when. Whoever loses the connection lets all that wait try again; so
-does who hears nothing for a while and finds that the address leads to another server by now.
+A process that was told to try again may die before it does. So the other processes hear of it on the channel of the
+queue, and look once, a second later. On that channel they also hear that something falls due, and when. After a lost
+connection, every waiter retries.
 """
 
 import logging
-import threading
-import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Sequence
+from typing import Any
 
-from redis.exceptions import ConnectionError as Disconnected
-
-from lightbroker.core.errors import QueueClosed, StoreError
+from lightbroker.core.clock import Clock
+from lightbroker.core.errors import BrokerError
+from lightbroker.core.store import Note
 from lightbroker.core.waiting import Sleepers, rouse
-from lightbroker.stores.redis import link as redis_link
-from lightbroker.stores.redis.link import RedisLink, Wire, pauses
-from lightbroker.stores.redis.trouble import TROUBLE
+from lightbroker.stores.redis.commands import QueueCommands
+from lightbroker.stores.redis.connections import Connections
+from lightbroker.stores.redis.records import BODY, FOLLOW_UP, FollowUp
+from lightbroker.stores.redis.scripts import ScriptCall
 
 log = logging.getLogger(__name__)
 
-GRACE = 1.0  #: seconds after which others see whether the process that was called has come
-_SILENCE = 15.0  # seconds after which a silent connection is tested: one that broke unnoticed would never tell
+GRACE = 1.0  #: seconds after which the others look whether the process that was told to try again has come
+CHECK_INTERVAL = 15.0  #: seconds after which a silent connection is tested: one that broke unnoticed would never tell
+_AGAIN = 1.0  # seconds until a failed look at what is due is repeated
 
 
-class Line:
-    """Where the threads of one queue wait.
+class QueueRunner:
+    """Runs the scripts of one queue, and wakes its waiters: after a reply, a message from another process, or in time.
 
-    channel: of news for everybody who waits; own_channel: of calls for this process; look: called to pass on a call
-    for which nobody waits any more; remind: called with the seconds after which to look.
+    It is the `Handler` of the queue's channels.
     """
 
     def __init__(
-        self, channel: str, own_channel: str, look: Callable[[], object], remind: Callable[[float], object]
+        self, connections: Connections, commands: QueueCommands, name: str, clock: Clock, note: Note | None
     ) -> None:
-        self.channels = channel, own_channel
+        self._connections, self._commands = connections, commands
+        self._name, self._clock, self._note = name, clock, note
         self.pullers: Sleepers = deque()
         self.pushers: Sleepers = deque()
-        self.heard = False  #: Redis has confirmed that it will tell us
-        self._look, self._remind = look, remind
-
-    def call(self, pullers: int, pushers: int) -> None:
-        """Let so many of those who wait try again; if there are none, others may."""
-        for sleepers, many in ((self.pullers, pullers), (self.pushers, pushers)):
-            if many and sleepers:
-                rouse(sleepers, many)
-            elif many:
-                self._look()
-
-    def hear(self, word: str, number: str) -> None:
-        """Deal with what was published."""
-        if word == "called":
-            self._remind(GRACE)
-        elif word == "due":
-            self._remind(int(number) / 1e6)
-        else:
-            self.call(*((int(number), 0) if word == "pull" else (0, int(number))))
-
-    def rouse(self) -> None:
-        """Let all try again."""
-        for sleepers in (self.pullers, self.pushers):
-            rouse(sleepers, len(sleepers))
-
-
-class Listener:
-    """The thread that listens, on a connection of its own to where the queue of the hash tag `tag` lives."""
-
-    def __init__(self, link: RedisLink, tag: str) -> None:
-        self._link, self._tag = link, tag
-        self._lines: dict[str, Line] = {}  # by each of their channels
-        self._changed = threading.Condition(threading.RLock())  # guards all of this, and what is sent
-        self._connection: Wire | None = None
-        self._thread: threading.Thread | None = None
-        self._error: BaseException | None = None
+        self.subscribed = False
         self._closed = False
+        self._alarm = clock.alarm(self._tick)
 
-    def attend(self, line: Line) -> None:
-        """Return when `line` hears what is published from now on.
+    def run(self, call: ScriptCall, patience: float | None = None) -> list[Any]:
+        """Run a script and return its reply; see `run_all`."""
+        return self.run_all((call,), patience)[0]
 
-        Raises StoreError if Redis cannot be reached, and QueueClosed.
-        """
-        if line.heard:
-            return
-        self._link.check_process()
-        until = time.monotonic() + redis_link.PATIENCE
-        with self._changed:
-            if line.channels[0] not in self._lines:
-                self._lines.update(dict.fromkeys(line.channels, line))
-                self._send("SUBSCRIBE", *line.channels)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="lightbroker-redis", daemon=True)
-                self._thread.start()
-            while not line.heard:
-                if self._closed:
-                    raise QueueClosed("the broker is closed")
-                if not self._changed.wait(until - time.monotonic()) and time.monotonic() >= until:
-                    raise self._link.explain(self._error or StoreError("Redis confirms no subscription"))
+    def run_all(self, calls: Sequence[ScriptCall], patience: float | None = None) -> list[list[Any]]:
+        """Run scripts, do what their replies ask for besides, and return the replies; see `Connections.run_all`."""
+        try:
+            replies = self._connections.run_all(calls, 0.0 if self._closed else patience)
+        except BaseException as error:
+            # Perhaps a reply that was lost, or that came with the error, asked to wake somebody.
+            if not isinstance(error, BrokerError) or len(calls) > 1 or any(call.again for call in calls):
+                self.wake_all()
+            raise
+        for call, reply in zip(calls, replies):
+            if call.again:
+                self.wake_all()  # perhaps the reply that was lost asked to
+            if reply[FOLLOW_UP]:
+                self._follow_up(FollowUp(*reply[FOLLOW_UP]))
+        return replies
 
-    def _send(self, *words: str) -> None:
-        if self._connection is not None:
-            with suppress(*TROUBLE):  # the thread meets them too
-                self._connection.send_command(*words)
+    def _follow_up(self, asked: FollowUp) -> None:
+        if asked.look_in >= 0:
+            self.look_in(asked.look_in / 1e6)
+        if asked.pullers or asked.pushers:
+            self._wake(asked.pullers, asked.pushers)
+        if self._note is not None:
+            at, words = self._clock.monotonic(), iter(word.decode() for word in asked.transitions)
+            for id, attempt, source, target, cause in zip(words, words, words, words, words):
+                self._note(at, id, source, target, int(attempt), cause)
+
+    # Waking
+
+    def _wake(self, pullers: int, pushers: int) -> None:
+        """Let so many waiters try again. Where nobody waits any more, other processes are woken instead."""
+        for waiters, many in ((self.pullers, pullers), (self.pushers, pushers)):
+            if many and waiters:
+                rouse(waiters, many)
+            elif many and not self._closed:
+                self._tick()
+
+    def wake_all(self) -> None:
+        """Let every waiter try again."""
+        for waiters in (self.pullers, self.pushers):
+            rouse(waiters, len(waiters))
+
+    def on_connect(self) -> tuple[str, str]:
+        """Return the channel of the queue and that of this process at the queue."""
+        return self._commands.channel, self._commands.own_channel
+
+    def on_subscribed(self) -> None:
+        """Nothing was missed: a process is listed as waiting only while it is subscribed."""
+
+    def on_message(self, data: bytes) -> None:
+        """Deal with what a script published; see `lua/schema.lua`."""
+        word, _, number = data.decode().partition(" ")
+        if word == "called":
+            self.look_in(GRACE)
+        elif word == "due":
+            self.look_in(int(number) / 1e6)
+        else:
+            self._wake(*((int(number), 0) if word == "pull" else (0, int(number))))
+
+    def on_lost(self) -> None:
+        """Let every waiter try again: it has itself listed anew, and nothing is missed."""
+        self.wake_all()
+
+    # What time does
+
+    def look_in(self, seconds: float) -> None:
+        """Look at what fell due so many seconds from now at the latest."""
+        when = self._clock.monotonic() + seconds
+        if when < self._alarm.when and not self._closed:
+            self._alarm.set(when)
+
+    def _tick(self) -> None:
+        try:
+            self.catch_up(0.0)
+        except BrokerError as error:
+            if not self._closed:
+                log.warning("queue %s: what is due could not be moved on; it is tried again: %s", self._name, error)
+                self.look_in(_AGAIN)
+
+    def catch_up(self, patience: float | None = None) -> None:
+        """Move on what fell due, end leases that expired, and wake those who can go on."""
+        while not self._closed:
+            reply = self.run(self._commands.tick(), patience)
+            if expired := reply[BODY:]:
+                self.expire_leases(expired)
+            elif FollowUp(*reply[FOLLOW_UP]).look_in != 0:
+                return
+
+    def expire_leases(self, receipts: Sequence[bytes]) -> None:
+        """End leases that expired: each message is retried, or DEAD after its last attempt."""
+        if receipts:
+            self.run(self._commands.expire(receipts))
 
     def close(self) -> None:
-        """End the thread."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-            self._send("PING")  # the answer wakes the thread
-
-    def _run(self) -> None:
-        waits = pauses()
-        while not self._closed:
-            try:
-                connection = self._link.dial(self._tag)
-            except (*TROUBLE, StoreError) as error:
-                self._error = error
-            else:
-                waits = pauses()
-                try:
-                    self._listen(connection)
-                except (*TROUBLE, StoreError) as error:
-                    self._error = error
-                finally:
-                    self._lose(connection)
-            with self._changed:
-                if not self._closed:
-                    self._changed.wait(next(waits))
-
-    def _lose(self, connection: Wire) -> None:
-        with self._changed:
-            self._connection = None
-            connection.disconnect()
-            for line in self._lines.values():
-                line.heard = False
-                line.rouse()
-
-    def _listen(self, connection: Wire) -> None:
-        server = self._link.identify(connection)
-        with self._changed:
-            self._connection = connection
-            self._send("SUBSCRIBE", *self._lines)
-        asked = False
-        while not self._closed:
-            if connection.can_read(timeout=_SILENCE):
-                self._deal(connection.read_response())
-                # Perhaps nobody calls us here: after a fail-over, the server that was the primary may live on.
-                if asked and not self._closed and self._leads_elsewhere(server):
-                    raise Disconnected("the address leads to another server by now")
-                asked = False
-            elif asked:
-                raise Disconnected("the connection went silent")
-            else:
-                asked = True
-                with self._changed:
-                    self._send("PING")
-
-    def _leads_elsewhere(self, server: str) -> bool:
-        with suppress(*TROUBLE):  # a connection that answers is kept if nobody can tell
-            return self._link.leads_elsewhere(self._tag, server)
-        return False
-
-    def _deal(self, message: list[bytes]) -> None:
-        kind, channel, *data = message
-        line = self._lines.get(channel.decode())
-        if kind == b"message" and line is not None:
-            try:
-                word, _, number = data[0].decode().partition(" ")
-                line.hear(word, number)
-            except Exception:  # whoever sent it: this thread must go on
-                log.exception("a call to %s that makes no sense was passed over", line.channels[0])
-        elif kind == b"subscribe" and line is not None and channel.decode() == line.channels[-1]:
-            with self._changed:  # the last of its channels: they are confirmed in order
-                line.heard = True
-                self._changed.notify_all()
+        """Look at nothing more. Calls are not tried again from now on."""
+        self._closed = True
+        self._alarm.cancel()

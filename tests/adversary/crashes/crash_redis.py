@@ -1,9 +1,9 @@
 """Redis is killed, paused and restarted while processes push, pull and settle over it; now and then one of them dies.
 
-The workers keep diaries (see `diary`). What one was promised may be gone only as far as the setting of Redis allows:
-with `appendfsync always` nothing may, with `everysec` what was promised in the two seconds before a kill, without
-persistence all that came before one. The law is checked after each event, under load, since Redis answers for one
-instant; and every worker must go on, by itself.
+The workers keep diaries (see `diary`). How much of what they were promised may be gone depends on the setting of Redis:
+with `appendfsync always` nothing, with `everysec` what was promised in the two seconds before a kill, without
+persistence everything before a kill. The conservation law is checked after each event, under load: the counts that
+Redis answers are those of one instant. And every worker must go on by itself.
 
 `python -m tests.adversary.crashes.crash_redis URL DIARY SEED` is a worker.
 """
@@ -37,11 +37,15 @@ OPTIONS = {"always": AOF_ALWAYS, "everysec": AOF_EVERYSEC, "none": ()}
 
 
 def run(events: int, *, seed: int = 1) -> dict[str, Any]:
-    """Let so many events happen, half of them at `appendfsync always`, and count; raises Unavailable without Redis.
+    """Let so many events happen, half of them at `appendfsync always`, and return what was counted.
 
-    lost: acknowledged and nowhere to be found; returned: delivered after the ack; both only if the setting does not
-    explain it, otherwise they are excused; broken: checks of the law that failed; stalled: workers that did not go on;
-    the rest says how much was at stake.
+    Returns:
+        lost: pushed and nowhere to be found; returned: delivered after the ack; excused: both of these where the
+        setting allows it; broken: checks of the law that failed; stalled: workers that did not go on. The other counts
+        say how much was at stake.
+
+    Raises:
+        Unavailable: There is no Redis.
     """
     rng = random.Random(seed)
     quarter = events // 4
@@ -50,14 +54,14 @@ def run(events: int, *, seed: int = 1) -> dict[str, Any]:
     totals |= dict.fromkeys(("lost", "returned", "broken", "stalled"), 0)
     for setting, share in shares.items():
         with tempfile.TemporaryDirectory() as folder:
-            counts = Ordeal(Path(folder), setting, rng).run(share)
+            counts = CrashRun(Path(folder), setting, rng).run(share)
         for name, count in counts.items():
             totals[name] += count
     return totals
 
 
 def sound(broker: Broker) -> bool:
-    """Whether the law holds."""
+    """Return whether the law holds."""
     try:
         broker.check()
     except InvariantError as error:
@@ -66,31 +70,31 @@ def sound(broker: Broker) -> bool:
     return True
 
 
-class Ordeal:
-    """A server with one setting, workers, and what happens to them."""
+class CrashRun:
+    """A server with one setting, its workers, and the events that happen to them."""
 
     def __init__(self, folder: Path, setting: str, rng: random.Random) -> None:
         self.folder, self.setting, self.rng = folder, setting, rng
         self.server = RedisServer(folder, *OPTIONS[setting])
         self.workers: dict[Path, subprocess.Popen[str]] = {}
         self.kills: list[float] = []
-        self.hired = 0
+        self.started = 0
 
     def run(self, events: int) -> dict[str, int]:
-        """Let the events happen; what became of all promises."""
+        """Let the events happen; return what became of all promises."""
         broken = stalled = 0
         with self.server, ExitStack() as stack:
-            stack.callback(self.dismiss)
-            self.hire(WORKERS)
+            stack.callback(self.kill_workers)
+            self.start_workers(WORKERS)
             with Broker(self.server.url) as broker:
                 queue = open_queue(broker)
-                happen = cycle((self.kill, self.pause, self.lose_a_worker, self.restart))
+                happen = cycle((self.kill, self.pause, self.replace_a_worker, self.restart))
                 for event in islice(happen, events):
                     time.sleep(self.rng.uniform(0.0, LONGEST_WORK))
                     event()
                     broken += not sound(broker)
-                    stalled += self.idle()
-                self.dismiss()
+                    stalled += self.count_stalled()
+                self.kill_workers()
                 left = drain(queue)
                 broken += not sound(broker)
         account = Account()
@@ -99,14 +103,14 @@ class Ordeal:
         return {"events": events, **account.judge(left, self.excused), "broken": broken, "stalled": stalled}
 
     def excused(self, moment: float) -> bool:
-        """Whether the setting allows that what was promised at `moment` is gone."""
+        """Return whether the setting allows that what was promised at `moment` is gone."""
         window = WINDOWS[self.setting]
         return window > 0.0 and any(kill - window <= moment <= kill + LATE for kill in self.kills)
 
-    def hire(self, many: int) -> None:
+    def start_workers(self, many: int) -> None:
         """Start so many workers."""
-        names = [str(number) for number in range(self.hired, self.hired + many)]
-        self.hired += many
+        names = [str(number) for number in range(self.started, self.started + many)]
+        self.started += many
         started = {}
         for name in names:
             diary = self.folder / f"{name}.diary"
@@ -118,7 +122,7 @@ class Ordeal:
             assert worker.stdout is not None
             assert worker.stdout.readline() == "ready\n"
 
-    def dismiss(self) -> None:
+    def kill_workers(self) -> None:
         """Kill the workers that are left."""
         while self.workers:
             _, worker = self.workers.popitem()
@@ -126,8 +130,8 @@ class Ordeal:
             with worker:
                 pass
 
-    def idle(self) -> int:
-        """How many workers have not written a line within the time they have for it."""
+    def count_stalled(self) -> int:
+        """Return how many workers have not written a line within the time they have for it."""
         sizes = {diary: diary.stat().st_size for diary in self.workers}
         until = time.monotonic() + PATIENCE
         while sizes and time.monotonic() < until:
@@ -149,28 +153,26 @@ class Ordeal:
         self.server.resume()
 
     def restart(self) -> None:
-        """SIGTERM, and a new server; what is not kept is lost here, too."""
+        """SIGTERM, and a new server; what Redis does not keep on the disk is lost here, too."""
         if self.setting == "none":
             self.kills.append(time.monotonic())
         self.server.stop()
         self.server.start()
 
-    def lose_a_worker(self) -> None:
+    def replace_a_worker(self) -> None:
         """SIGKILL to a worker; another takes its place."""
         diary = self.rng.choice(list(self.workers))
         worker = self.workers.pop(diary)
         worker.kill()
         with worker:
             assert worker.wait() == -signal.SIGKILL
-        self.hire(1)
+        self.start_workers(1)
 
 
 def _work(url: str, diary: str, seed: str) -> None:
-    from lightbroker.stores.redis import (
-        link as redis_link,  # not above: where there is no client library, tests are skipped
-    )
+    from lightbroker.stores.redis import connections  # not above: without a client library the tests are skipped
 
-    redis_link._SILENCE = SILENCE
+    connections.REPLY_TIMEOUT = SILENCE
     logging.disable()  # it would tell of every outage
     queue = open_queue(Broker(url))
     file = os.open(diary, os.O_WRONLY | os.O_APPEND)

@@ -1,4 +1,4 @@
-"""Outages of Redis lose nothing that was acknowledged but for what its setting says, and no worker gives up."""
+"""An outage of Redis loses of what was acknowledged only what its setting allows, and no worker gives up."""
 
 from pathlib import Path
 from random import Random
@@ -41,5 +41,5 @@ def test_the_law_outlives_a_push_of_which_half_reached_the_log(tmp_path: Path) -
 
 def test_a_server_that_keeps_less_than_it_says_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(crash_redis.OPTIONS, "always", ())
-    report = crash_redis.Ordeal(tmp_path, "always", Random(1)).run(1)
+    report = crash_redis.CrashRun(tmp_path, "always", Random(1)).run(1)
     assert report["lost"] > 0, report
