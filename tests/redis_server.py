@@ -1,7 +1,7 @@
-"""Real Redis servers for the tests: on free ports of the loopback, in folders of their own, gone with the tests.
+"""Real Redis servers for the tests: on free ports of the loopback, in folders of their own, and gone with the tests.
 
-They keep nothing unless an option says so, may be killed, paused and started again on the same port and data, and
-form a cluster without the help of `redis-cli`.
+A server keeps nothing on the disk unless an option says so. It may be killed, paused, and started again on the same
+port and data. A cluster is formed without the help of `redis-cli`.
 """
 
 import atexit
@@ -32,7 +32,7 @@ _prefixes = itertools.count(1)
 
 
 def library() -> Any:
-    """The `redis` package; raises Unavailable if it is not installed."""
+    """Return the `redis` package; raise Unavailable if it is not installed."""
     try:
         import redis
     except ImportError as error:
@@ -63,10 +63,16 @@ def _free_port() -> int:
 
 
 class RedisServer:
-    """One `redis-server`, started when it is entered and killed when it is left; what it keeps lies in `folder`.
+    """One `redis-server`, started when it is entered and killed when it is left.
 
-    options: of the server's command line, such as `AOF_ALWAYS`; password: which clients must give; tls: clients must
-    speak TLS and trust the certificate `ca`. Raises Unavailable if there is no such program or no client library.
+    Args:
+        folder: Where its data and its log are.
+        options: Of the server's command line, such as `AOF_ALWAYS`.
+        password: Which clients must give.
+        tls: Whether clients must speak TLS and trust the certificate `ca`.
+
+    Raises:
+        Unavailable: There is no such program, or no client library.
     """
 
     def __init__(self, folder: Path, *options: str, password: str | None = None, tls: bool = False) -> None:
@@ -90,17 +96,17 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Where clients find it; with TLS, they must also be told to trust `ca`."""
+        """Where clients find it. With TLS they must also be told to trust `ca`."""
         user = "" if self._password is None else f":{self._password}@"
         return f"{'rediss' if self._tls else 'redis'}://{user}127.0.0.1:{self.port}/0"
 
     def client(self) -> Any:
-        """A `redis.Redis` of its own, to look behind a broker's back; close it."""
+        """Return a `redis.Redis` that looks at the server beside a broker; close it."""
         trust = {"ssl_ca_certs": str(self.ca)} if self._tls else {}
         return self._redis.Redis.from_url(self.url, socket_timeout=SETTLE, **trust)
 
     def start(self) -> None:
-        """Start it, or start it again on the same port and data; returns when it answers and has loaded its data."""
+        """Start it, or start it again on the same port and data; return when it has loaded its data and answers."""
         self._repair()
         self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         until = time.monotonic() + SETTLE
@@ -114,7 +120,7 @@ class RedisServer:
                 time.sleep(0.01)
 
     def _repair(self) -> None:
-        """Do to a log that ends within a transaction what whoever runs a server has to do.
+        """Repair a log that ends within a transaction, as the operator of a server has to.
 
         Redis itself cuts only the last command off (Valkey mended that in its pull request 4342). The transaction
         stays open in the log, and the start after next runs half of it.
@@ -240,7 +246,7 @@ class RedisCluster:
 
 @functools.cache
 def shared_server() -> RedisServer:
-    """The server for all tests that do not harm theirs; it keeps nothing and ends with the tests."""
+    """Return the server for all tests that do it no harm; it keeps nothing and ends with the tests."""
     folder = tempfile.TemporaryDirectory()
     server = RedisServer(Path(folder.name)).__enter__()
     atexit.register(folder.cleanup)
@@ -250,7 +256,7 @@ def shared_server() -> RedisServer:
 
 @contextmanager
 def fresh_prefix() -> Iterator[str]:
-    """The URL of a broker that nobody else uses, on the shared server; it is emptied afterwards."""
+    """Give the URL of an empty broker on the shared server, which is emptied afterwards."""
     server = shared_server()
     yield f"{server.url}?prefix=test{next(_prefixes)}"
     with server.client() as client:

@@ -1,4 +1,4 @@
-"""Topics whose subscribers live in several processes, over a store that carries messages between them."""
+"""Topics whose subscribers live in several processes, over a store that carries messages between the processes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -32,36 +32,43 @@ class Relay(Protocol):
     """
 
     def join(self, pattern: str, group: str | None) -> None:
-        """One more subscriber in this process: what is published to `pattern` from now on is received here.
+        """Add a subscriber of this process: what is published to `pattern` from now on is received here.
 
-        Of a group, this process has as many turns as it has members.
+        A process has as many of a group's turns as it has members of the group.
         """
 
     def leave(self, pattern: str, group: str | None) -> None:
-        """One less."""
+        """Remove a subscriber of this process."""
 
     def bind(self, pattern: str, queue: str, options: QueueOptions) -> None:
-        """From now on, in whatever process, what is published to `pattern` is to be pushed into `queue` as well."""
+        """Let every process that publishes to `pattern` push the message into `queue` as well, from now on."""
 
     def publish(self, topic: str, message: Message) -> Reached:
-        """Send to every other process that listens; one step, in which each group's turn falls to one process."""
+        """Send to every other process that subscribes, in one step; each group's turn falls to one process."""
 
     def close(self) -> None:
         """Receive nothing more."""
 
 
 class SharedTopics(Topics):
-    """What is published reaches the subscribers of this process directly, and those of others through the relay.
+    """A message reaches the subscribers of this process directly, and those of other processes through the relay.
 
-    A subscriber's buffer stays in its process, with its bound and its policy; if that is BLOCK, publishers of the same
-    process wait, those of others do not. A group is shared by the members of all processes: each message goes to one
-    process, in turn, and there to one member. A binding belongs to the store and outlives its maker: whoever publishes
-    makes the one push, into a queue that `open_queue` declares as the maker of the binding had it.
+    A subscriber's buffer stays in its process, with its bound and its overflow policy. If that is BLOCK, publishers of
+    the same process wait; publishers of other processes do not. The members of a group may live in several processes:
+    each message goes to one process, in turn, and there to one member. A binding belongs to the store and outlives the
+    process that made it. The process that publishes makes the one push, into a queue that `open_queue` declares with
+    the options that the binding names.
 
-    `publish` counts the copies that subscribers of this process and bound queues took, and one for each other process,
-    and each group in another process, that was sent to. If it raises StoreError, either the relay could not be used:
-    nobody in this process has the message, others may, if the connection broke in the middle. Or a bound queue could
-    not: everybody else has it.
+    `publish` counts the copies that the subscribers of this process and the bound queues took. To these it adds one for
+    each other process that the message was sent to, and one for each group whose turn fell to another process. It
+    raises StoreError in two cases. If the relay could not be used, nobody in this process has the message; other
+    processes may have it, if the connection broke in the middle. If a bound queue could not be used, everybody else has
+    the message.
+
+    Args:
+        clock: Of the broker.
+        connect: Returns a relay that calls what it is given for each message from another process.
+        open_queue: Returns the queue of a name, declared with options.
     """
 
     def __init__(
@@ -73,7 +80,7 @@ class SharedTopics(Topics):
         self._relay = connect(self._receive)
 
     def subscribe(self, pattern: str, group: str | None, options: QueueOptions) -> Subscription:
-        """See `Topics.subscribe`. Raises StoreError if the store cannot be reached; then nobody has subscribed."""
+        """See `Topics.subscribe`. Raises StoreError if the store cannot be reached; then nothing was subscribed."""
         subscription = super().subscribe(pattern, group, options)
         try:
             self._relay.join(pattern, group)
@@ -84,11 +91,11 @@ class SharedTopics(Topics):
         return subscription
 
     def bind(self, pattern: str, queue: Queue) -> None:
-        """Push what any process publishes to `pattern` into `queue`, once however many processes have bound it."""
+        """Push what any process publishes to `pattern` into `queue`: once, however many processes have bound it."""
         self._relay.bind(pattern, queue.name, queue.options)
 
     def close(self) -> None:
-        """Close every subscription and the relay, which forgets all that this process has joined."""
+        """Close every subscription, and the relay."""
         self._joined.clear()
         super().close()
         self._relay.close()
@@ -96,7 +103,7 @@ class SharedTopics(Topics):
     def address(
         self, topic: str, body: object, headers: Mapping[str, str] | None
     ) -> tuple[Message, int, Sequence[Buffer], Sequence[Queue], StoreError | None]:
-        """See `Topics.address`; the other processes have the message then, or it raises StoreError."""
+        """See `Topics.address`. The other processes have the message when it returns, or it raises StoreError."""
         message, _, buffers, _, trouble = super().address(topic, body, headers)
         reached = self._relay.publish(topic, message)
         queues = []
