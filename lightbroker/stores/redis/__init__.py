@@ -6,7 +6,7 @@ commands connections  what is asked of a queue, and the replies: no I/O; connect
 subscriber            hearing what other processes publish
 waiting               running a queue's scripts, and waking its waiters
 queue                 the methods of a queue
-routes                who listens to a topic
+routes                what is subscribed and bound to a topic
 topics                publishing to other processes
 store                 the store
 """

@@ -8,7 +8,7 @@ from lightbroker.core.topic.pattern import MOST_ROUTES, Patterns
 
 
 def subscription_entry(pattern: str, group: str | None) -> bytes:
-    """Return the entry of those who subscribe to a pattern, or of the members of a group on it."""
+    """Return the entry of the subscribers to a pattern, or of the members of a group on it."""
     return _entry("all", pattern) if group is None else _entry("group", pattern, group)
 
 
@@ -30,7 +30,7 @@ def read_group(entry: bytes) -> tuple[str, str] | None:
 class Route(NamedTuple):
     """What matches a topic."""
 
-    plain: tuple[bytes, ...]  #: entries of those who are in no group
+    plain: tuple[bytes, ...]  #: entries of subscribers in no group
     groups: tuple[bytes, ...]
     queues: tuple[tuple[str, QueueOptions], ...]  #: each once, by however many patterns it is bound
 

@@ -3,7 +3,7 @@
 Each transition is one script, so it happens as a whole or not at all, in one round trip. What it survives depends on
 how Redis keeps its data (`appendfsync always`: whatever was answered). Leases, delays and times-to-live end by the
 clock of the server, unless another clock is injected. Capacity and counts are those of Redis. The other options of a
-queue are each process's own and apply to what it does itself; Redis remembers them for those who only look after the
+queue are each process's own and apply to what it does itself; Redis remembers them for programs that only look at the
 queue.
 
 When a connection breaks, a call is sent again, for half a minute. A push is never entered twice. An ack or another
@@ -66,7 +66,7 @@ class RedisStore:
         """Open the queue; raises ValueError if Redis holds it with other bounds, StoreError for another's keys."""
         commands = QueueCommands(self._prefix, name, options, clock, note is not None, self._client)
         # One subscriber for all queues, but in a cluster one for each: a queue has its node there, and the scripts can
-        # tell only of those who listen on the same node.
+        # wake only processes that listen on the same node.
         place = commands.channel if self._connections.clustered else ""
         subscriber = self._subscribers.setdefault(place, self._subscriber(commands.channel))
         runner = QueueRunner(self._connections, commands, name, clock, note)

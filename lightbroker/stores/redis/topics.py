@@ -1,7 +1,7 @@
 """Topics that cross processes through Redis: every process that subscribes has a channel of its own, its inbox.
 
-Redis keeps who listens to what: for each pattern, and each group on one, the list of inboxes. A process that publishes
-knows it too, up to a version. The script sends to the inboxes if that version still holds, and otherwise answers with
+Redis keeps a registry: for each pattern, and each group on one, the list of inboxes. A process that publishes knows the
+registry too, up to a version. The script sends to the inboxes if that version still holds, and otherwise answers with
 what is there now. So a publish is one round trip, and what is published after `join` or `bind` has returned is not
 missed. Redis tells the script at once how many hear what it sends to an inbox: the next publish takes a process that
 died off the lists. In a cluster all of this is one slot, and the processes listen to their inboxes on its node.
@@ -9,8 +9,8 @@ died off the lists. In a cluster all of this is one slot, and the processes list
 A publish is not sent a second time if it may have run. What is published while a process has no connection is lost to
 it: it says so in the log, comes back with another inbox and has that listed. The same happens to a process that reads
 too slowly for the server's `client-output-buffer-limit`. A process that Redis has forgotten, with all its data, is
-listed again within seconds. While a cluster moves the slot, Redis counts only who listens on the new node: until its
-next look a process may miss something, and two members of a group may get the same message.
+listed again within seconds. While a cluster moves the slot, Redis counts only the connections to the new node. Until
+its next look a process may miss something, and two members of a group may get the same message.
 """
 
 import json
@@ -135,7 +135,8 @@ class RedisRelay:
         entry, head, body = data.split(b"\n", 2)
         client, id, timestamp, headers = json.loads(head)
         group = read_group(entry)
-        # Our own comes here only while the inbox changes. Who is in no group has it already; a group's turn is a turn.
+        # What this process published comes here only while the inbox changes. Its subscribers in no group have the
+        # message already, but the turn of a group has fallen to this process.
         if group is not None or client != self._client:
             self._receive(Message(id, body, timestamp, 1, MappingProxyType(headers)), group)
 

@@ -131,7 +131,7 @@ class QueueRunner:
                 self.look_in(_AGAIN)
 
     def catch_up(self, patience: float | None = None) -> None:
-        """Move on what fell due, end leases that expired, and wake those who can go on."""
+        """Move on what fell due, end leases that expired, and wake the waiters that can go on."""
         while not self._closed:
             reply = self.run(self._commands.tick(), patience)
             if expired := reply[BODY:]:

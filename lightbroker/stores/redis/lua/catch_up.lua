@@ -44,7 +44,7 @@ local function catch_up()
   for _, key in ipairs({delayed, leased, mortal}) do
     known_due = math.min(known_due, tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]) or INFINITY)
   end
-  -- Deleted first: a server that is out of memory refuses to set a field, but must let in those who empty the queue.
+  -- Deleted first: a server that is out of memory refuses to set a field, but must let the consumers empty the queue.
   call('HDEL', meta, 'due')
   call('HSET', meta, 'due', string.format('%.0f', known_due))
   return call('ZRANGE', leased, '-inf', now, 'BYSCORE', 'LIMIT', 0, MOST)

@@ -1,6 +1,6 @@
 -- Make the queue, or find it.
 --
--- ARGV   version: of the schema; declared: the options as JSON, for those who only look after the queue
+-- ARGV   version: of the schema; declared: the options as JSON, for programs that only look at the queue
 -- Reply  nothing if the queue can be used. Otherwise why not: 'foreign', a key and its type; 'version' and that of the
 --        queue; or 'bounds', the capacity and the dead_capacity of the queue
 --> keys meta messages ready delayed leased dead mortal expiry failure pullers pushers
@@ -27,7 +27,7 @@ if not there[1] and not there[4] and call('HLEN', meta) > 0 then
   return finish('foreign', meta, 'hash')
 end
 if there[1] then
-  -- Deleted first: a server that is out of memory refuses to set a field, but must let in those who empty the queue.
+  -- Deleted first: a server that is out of memory refuses to set a field, but must let consumers in.
   call('HDEL', meta, 'options')
 end
 -- Each time, not only for a new queue: so the caller learns now if the server cannot be written.

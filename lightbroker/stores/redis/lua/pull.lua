@@ -91,6 +91,6 @@ end
 known_due = due_at
 if size > 3 then
   new_due = deadline
-  made_ready = call('ZCARD', ready) -- others who wait may have these
+  made_ready = call('ZCARD', ready) -- other waiters may have these
 end
 return finish(deadline, most > 0 and call('EXISTS', ready) or 0, unpack(reply, 4))

@@ -1,4 +1,4 @@
--- The reply of a script and what goes with it: the trace, and waking those who wait.
+-- The reply of a script and what goes with it: the trace, and waking waiters.
 --
 -- Lua makes functions anew in each run, so a script includes these behind what it can do without them.
 local transitions = {} -- of a traced queue: id, delivery, from, to, cause; one after the other

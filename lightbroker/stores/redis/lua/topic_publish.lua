@@ -19,7 +19,7 @@ if (redis.call('HGET', registry, 'version') or '') ~= known then
   return {0, redis.call('HGETALL', registry)}
 end
 
--- Send to one process. Redis counts who hears it: a process that does not listen any more is taken off the list.
+-- Send to one process. Redis counts the connections that hear it: a process that is gone is taken off the list.
 local function send(list, entry, inbox)
   if redis.call('PUBLISH', inbox, entry .. '\n' .. message) > 0 then
     return true
