@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any
 
-from lightbroker.core import outcome
+from lightbroker.core import errors
 from lightbroker.core.clock import Clock, SystemClock
 from lightbroker.core.errors import InvariantError, LeaseLost, StoreError
 from lightbroker.core.message import NEVER, DeadLetter, Delivery, Message, Settler
 from lightbroker.core.policy import QueueOptions
-from lightbroker.core.store import Excerpt, QueueStats
+from lightbroker.core.stats import QueueStats
+from lightbroker.core.store import Excerpt
 from lightbroker.stores.redis.records import (
     BODY,
     INFINITY,
@@ -61,7 +62,7 @@ class QueueCommands:
         )
         self._pushed = f"{self.channel}:pushed:{client}:".encode()
         self._numbers = count(1)
-        self._expired = self._error(outcome.lease_expired(options.lease), "")
+        self._expired = self._error(errors.lease_expired(options.lease), "")
 
     def _call(self, name: str, *arguments: bytes, more_keys: tuple[bytes, ...] = ()) -> ScriptCall:
         now = b"" if self._server_time else digits(micros(self._clock.time()))
@@ -183,7 +184,7 @@ class QueueCommands:
 
     def nack(self, delivery: RedisDelivery, error: str, trace: str, delay: float | None) -> ScriptCall:
         """End a lease that holds: the message is retried, or DEAD after its last attempt."""
-        wait = outcome.retry_wait(delivery.message.attempts, delay, self._options.retry, self._rng)
+        wait = self._options.retry.wait_after(delivery.message.attempts, delay, self._rng)
         return self._call("fail", b"nack", self._error(error, trace), delivery.key, self._wait(wait))
 
     def expire(self, receipts: Iterable[bytes]) -> ScriptCall:
@@ -194,7 +195,7 @@ class QueueCommands:
         words = []
         for receipt in receipts:
             _, attempts = read_receipt(receipt)
-            words += [receipt, self._wait(outcome.retry_wait(attempts, None, self._options.retry, self._rng))]
+            words += [receipt, self._wait(self._options.retry.wait_after(attempts, None, self._rng))]
         return self._call("fail", b"lease expired", self._expired, *words)
 
     @staticmethod
@@ -227,7 +228,7 @@ class QueueCommands:
 
     def lost(self, delivery: Delivery) -> LeaseLost:
         """Return the error for a lease that is over."""
-        return outcome.lost(self._name, self._options.lease, delivery)
+        return errors.lost(self._name, self._options.lease, delivery.receipt)
 
     # The dead and the counts
 

@@ -11,12 +11,13 @@ from contextlib import suppress
 from itertools import count
 from queue import Empty
 
-from lightbroker.core import outcome
+from lightbroker.core import errors
 from lightbroker.core.clock import Clock
 from lightbroker.core.errors import BrokerError, QueueClosed
 from lightbroker.core.message import MAX_BODY, DeadLetter, Delivery, Message
 from lightbroker.core.policy import Overflow, QueueOptions
-from lightbroker.core.store import Excerpt, QueueStats, pull_some, push_all
+from lightbroker.core.stats import QueueStats
+from lightbroker.core.store import Excerpt, pull_some, push_all
 from lightbroker.core.waiting import Sleepers
 from lightbroker.stores.redis.commands import MOST, QueueCommands
 from lightbroker.stores.redis.records import BODY, INFINITY, RedisDelivery
@@ -67,7 +68,7 @@ class RedisQueue:
         waits = b"others" if len(self._runner.pushers) > 1 else b"wait"
         self._enter(messages, taken, delay, b"refuse" if last else waits)
         if len(taken) < len(messages):
-            raise outcome.full(self._name, self._options.capacity) if last else Empty
+            raise errors.full(self._name, self._options.capacity) if last else Empty
 
     def _enter(self, messages: Sequence[Message], taken: list[bool], delay: float, blocked: bytes) -> None:
         """Push what is not in yet, as much as there is room for; `blocked` is explained in `lua/push.lua`."""
@@ -99,7 +100,7 @@ class RedisQueue:
         try:
             return pull_some(self, most, timeout)
         except Empty:
-            raise outcome.empty(self._name, timeout) from None
+            raise errors.empty(self._name, timeout) from None
 
     @property
     def pullers(self) -> Sleepers:
@@ -146,7 +147,7 @@ class RedisQueue:
     def ack_many(self, deliveries: Iterable[Delivery]) -> None:
         deliveries = list(deliveries)
         if lost := self._ack(deliveries):
-            raise outcome.some_lost(len(lost), len(deliveries), self._commands.lost(lost[0]))
+            raise errors.some_lost(len(lost), len(deliveries), self._commands.lost(lost[0]))
 
     def _ack(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Ack those whose lease holds; return the others."""
@@ -249,4 +250,4 @@ class RedisQueue:
         self.refuse()
 
     def _closed_error(self) -> QueueClosed:
-        return outcome.closed(self._name, draining=not self._closed)
+        return errors.closed(self._name, draining=not self._closed)
