@@ -1,10 +1,15 @@
-"""What one run measures, and how.
+"""The instruments: what a run is fed, what is recorded while it lasts, and what the records are reduced to.
 
-audit stats process    numbered bodies and what became of them; statistics that say what the sample supports
-results curves         one run's configuration and measurement, and the JSON files; a run's latencies, reduced
-arrivals pacer         planned arrivals; a sender's clock in a process of its own
-machine handlers       what the numbers were measured on; what consumers do with a message
-service                consumers that handle what they receive, and note when
-times                  what became of each message when
-load                   closed loop (peak throughput), open loop (latency from the planned time), request loop
+audit            numbered bodies, and a count of those that were lost, duplicated or unknown
+stats            percentiles that need enough samples, medians with an interval, ratios paired by block
+results          a run's configuration and measurement, and the JSON files that keep them
+curves           the latencies of a run as two curves: the ladder of percentiles and the heat map
+arrivals         when messages are planned to arrive: constant, Poisson, bursts, on-off, recorded blocks
+pacer            a process that wakes a sender on time, so that no GIL delays the timer
+machine          the machine and the software that the numbers were measured on
+memory           the memory of the measuring process, and its garbage collector
+handlers         what a consumer does with a message: nothing, sleep, compute, fail, pause
+consumers        consumers that run a handler and note when each message was received and acked
+message_times    when each message was planned, sent, received and acked
+load             the loops that make load: closed (peak throughput), open (latency), request (how not to measure)
 """

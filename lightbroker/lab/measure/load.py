@@ -24,10 +24,10 @@ import numpy as np
 
 from lightbroker.lab.measure.arrivals import Arrivals, constant
 from lightbroker.lab.measure.audit import make_bodies, number
+from lightbroker.lab.measure.consumers import Log, held, serve
 from lightbroker.lab.measure.handlers import Handler
+from lightbroker.lab.measure.message_times import OpenLoop, Times, collect
 from lightbroker.lab.measure.pacer import Pacer
-from lightbroker.lab.measure.service import Log, held, serve
-from lightbroker.lab.measure.times import OpenLoop, Times, collect
 from lightbroker.lab.peers.base import STOP, Record, System
 
 _LEAD_NS = 100_000_000  # between starting the threads and the first planned send

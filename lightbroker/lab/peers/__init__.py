@@ -1,11 +1,16 @@
-"""The systems under test: LightBroker and what people use instead. None is imported before it is chosen.
+"""The peers: LightBroker and what people use instead, each behind the same few methods.
 
-    base                    what a peer is, and what it promises
-    server                  a server on a free port of the loopback interface, started here and stopped again
-    standard aio            the queues of the standard library, and LightBroker in memory
-    light loops             LightBroker on SQLite and Redis; queues with an event loop on one side or on both
-    libraries servers       other queues that run inside the program, and those that need a server
-    catalogue               all of them by name, and why one is missing
+A peer's docstring says how it is set up here and what it does not promise. No peer is imported before it is chosen.
+
+base                  what a peer has to do, and the list of promises
+temporary             temporary folders, free ports, and servers that are stopped when their user is done
+standard              `queue.Queue`, `queue.SimpleQueue`, and LightBroker in memory
+event_loops           queues with an event loop on one side or on both
+asyncio_queue         `asyncio.Queue` under load from threads
+lightbroker_stores    LightBroker on SQLite and on Redis
+libraries             other queues that run inside the program
+servers               other queues that need a server
+catalogue             every peer by its name, and what to install where one is missing
 
 Needs the extra "peers": `pip install 'lightbroker[peers]'`, and for the servers their programs on the PATH.
 """

@@ -7,12 +7,12 @@ from lightbroker.lab.peers.base import Peer
 
 _PEERS = {
     "LightBroker": "standard.LightBroker",
-    "LightBroker SQLite": "light.LightSqlite",
-    "LightBroker SQLite FULL": "light.LightSqliteFull",
-    "LightBroker Redis": "light.LightRedis",
+    "LightBroker SQLite": "lightbroker_stores.LightSqlite",
+    "LightBroker SQLite FULL": "lightbroker_stores.LightSqliteFull",
+    "LightBroker Redis": "lightbroker_stores.LightRedis",
     "queue.SimpleQueue": "standard.SimpleQueue",
     "queue.Queue": "standard.QueueQueue",
-    "asyncio.Queue": "aio.AsyncioQueue",
+    "asyncio.Queue": "asyncio_queue.AsyncioQueue",
     "janus": "libraries.bridges.Janus",
     "culsans": "libraries.bridges.Culsans",
     "huey memory": "libraries.huey.HueyMemory",

@@ -9,18 +9,17 @@ from statistics import median
 from lightbroker.lab.measure import load
 from lightbroker.lab.measure.arrivals import SHAPES
 from lightbroker.lab.measure.audit import Audit, audit, make_bodies
+from lightbroker.lab.measure.consumers import Log, serve
 from lightbroker.lab.measure.curves import heat, ladder
 from lightbroker.lab.measure.handlers import HANDLERS, no_op
-from lightbroker.lab.measure.process import freeze, resident
+from lightbroker.lab.measure.memory import freeze, resident
+from lightbroker.lab.measure.message_times import Times
 from lightbroker.lab.measure.results import Config, Measurement
-from lightbroker.lab.measure.service import Log, serve
 from lightbroker.lab.measure.stats import percentile
-from lightbroker.lab.measure.times import Times
-from lightbroker.lab.peers.aio import AsyncioQueue
+from lightbroker.lab.peers.asyncio_queue import AsyncioQueue
 from lightbroker.lab.peers.base import STOP, System
 from lightbroker.lab.peers.standard import LightBroker, QueueQueue, SimpleQueue
-from lightbroker.lab.scenarios import exchange, fanout
-from lightbroker.lab.scenarios import loops as async_scenarios
+from lightbroker.lab.scenarios import any_peer, event_loops, fanout
 from lightbroker.lab.scenarios.neighbour import beside
 
 SYSTEMS: dict[str, type[System]] = {each.name: each for each in (LightBroker, QueueQueue, SimpleQueue, AsyncioQueue)}
@@ -266,10 +265,10 @@ _SCENARIOS = {
     "memory": memory,
     "publish": publish,
     "recorder": recorder,
-    "process": exchange.process,
-    "processes": exchange.processes,
-    "depth": exchange.depth,
-    "async_cycle": async_scenarios.async_cycle,
-    "thread_to_loop": async_scenarios.thread_to_loop,
-    "loop_to_thread": async_scenarios.loop_to_thread,
+    "process": any_peer.process,
+    "processes": any_peer.processes,
+    "depth": any_peer.depth,
+    "async_cycle": event_loops.async_cycle,
+    "thread_to_loop": event_loops.thread_to_loop,
+    "loop_to_thread": event_loops.loop_to_thread,
 }

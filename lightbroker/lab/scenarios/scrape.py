@@ -83,7 +83,7 @@ def plan(quick: bool) -> list[list[Config]]:
 @contextmanager
 def client(kind: str, url: str, number: float, counted: dict[str, Any]) -> Iterator[None]:
     """A client in a process of its own; what it counted is in `counted` afterwards."""
-    command = (sys.executable, "-m", "lightbroker.lab.scenarios.clients", kind, url, str(number))
+    command = (sys.executable, "-m", "lightbroker.lab.scenarios.metrics_clients", kind, url, str(number))
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()

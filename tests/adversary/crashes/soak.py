@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from lightbroker import Broker, Message, Overflow, QueueFull, Retry
-from lightbroker.lab.measure.process import resident
+from lightbroker.lab.measure.memory import resident
 
 ROOT = Path(__file__).parents[3]
 SAMPLES = 200

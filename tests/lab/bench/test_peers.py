@@ -13,7 +13,7 @@ from lightbroker.lab.measure.audit import Audit
 from lightbroker.lab.measure.results import Bench, Config, Measurement, Run
 from lightbroker.lab.peers.base import Promises
 from lightbroker.lab.peers.catalogue import NAMES
-from tests.lab.peers.toys import chosen
+from tests.lab.peers.available import chosen
 
 CLEAN = Audit(sent=1, received=1, acked=1, lost=0, duplicated=0, unknown=0)
 

@@ -18,7 +18,7 @@ from lightbroker.lab.bench.systems import (
 )
 from lightbroker.lab.measure.audit import Audit
 from lightbroker.lab.measure.results import Bar, Bench, Config, Measurement, Run
-from tests.lab.peers.toys import chosen
+from tests.lab.peers.available import chosen
 
 CLEAN = Audit(sent=1, received=1, acked=1, lost=0, duplicated=0, unknown=0)
 ONE = Config("process", LIGHT_SQLITE, 1_000, 100)

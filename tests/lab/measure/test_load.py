@@ -8,8 +8,8 @@ import pytest
 
 from lightbroker.lab.measure import load
 from lightbroker.lab.measure.audit import audit, make_bodies
-from lightbroker.lab.measure.times import OpenLoop
-from lightbroker.lab.peers.aio import AsyncioQueue
+from lightbroker.lab.measure.message_times import OpenLoop
+from lightbroker.lab.peers.asyncio_queue import AsyncioQueue
 from lightbroker.lab.peers.base import Record, System
 from lightbroker.lab.peers.standard import LightBroker, QueueQueue, SimpleQueue
 

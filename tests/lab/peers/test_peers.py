@@ -11,7 +11,7 @@ import pytest
 from lightbroker.lab.measure.audit import audit, make_bodies
 from lightbroker.lab.peers import catalogue
 from lightbroker.lab.peers.base import Stored
-from tests.lab.peers.toys import chosen
+from tests.lab.peers.available import chosen
 
 DURABLE = ["LightBroker SQLite", "LightBroker SQLite FULL", "huey SQLite", "litequeue", "persist-queue"]
 TAKE: dict[str, Callable[[Any], object]] = {

@@ -5,10 +5,10 @@ from itertools import pairwise
 import pytest
 
 from lightbroker.lab.measure.audit import audit, make_bodies
-from lightbroker.lab.peers.light import LightRedis
+from lightbroker.lab.peers.lightbroker_stores import LightRedis
 from lightbroker.lab.scenarios import keyed
 from lightbroker.lab.scenarios.keyed import Handled
-from tests.lab.peers.toys import chosen
+from tests.lab.peers.available import chosen
 
 BODIES = make_bodies(60)
 PLACES = [index % 3 % 2 for index in range(len(BODIES))]  # two thirds in partition 0

@@ -11,7 +11,7 @@ from lightbroker.lab.bench.study import Study
 from lightbroker.lab.bench.systems import LIGHT, available
 from lightbroker.lab.measure.results import Bar, Bench, Config, Run
 from lightbroker.lab.peers.catalogue import NAMES
-from lightbroker.lab.peers.loops import LOOPS
+from lightbroker.lab.peers.event_loops import LOOPS
 
 METHOD = [
     "Every run is a process of its own; its warm-up, a tenth of the messages, goes through a queue of its own and is "

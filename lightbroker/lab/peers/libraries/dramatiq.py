@@ -10,7 +10,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 
 from lightbroker.lab.peers.base import MOMENT, Peer, Promises, Record, Stored
-from lightbroker.lab.peers.server import REDIS, redis_server
+from lightbroker.lab.peers.temporary import REDIS, redis_server
 
 _QUEUE = "bench"
 

@@ -8,7 +8,7 @@ from typing import Any
 from huey import Huey, MemoryHuey, RedisHuey, SqliteHuey
 
 from lightbroker.lab.peers.base import MOMENT, POLL, Peer, Promises, Record, Stored
-from lightbroker.lab.peers.server import REDIS, folder, redis_server
+from lightbroker.lab.peers.temporary import REDIS, folder, redis_server
 
 
 class HueyPeer(Peer):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from litequeue import LiteQueue
 
 from lightbroker.lab.peers.base import POLL, Promises, Record, Stored
-from lightbroker.lab.peers.server import folder
+from lightbroker.lab.peers.temporary import folder
 
 
 class Litequeue(Stored):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from persistqueue import Empty, SQLiteAckQueue
 
 from lightbroker.lab.peers.base import MOMENT, Promises, Record, Stored
-from lightbroker.lab.peers.server import folder
+from lightbroker.lab.peers.temporary import folder
 
 
 class PersistQueue(Stored):

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from greenstalk import Client
 
 from lightbroker.lab.peers.base import Peer, Promises, Record
-from lightbroker.lab.peers.server import HOST, serving
+from lightbroker.lab.peers.temporary import HOST, serving
 
 
 class Beanstalkd(Peer):

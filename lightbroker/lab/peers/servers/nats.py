@@ -10,7 +10,7 @@ import nats
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 
 from lightbroker.lab.peers.base import Peer, Promises, Record
-from lightbroker.lab.peers.server import HOST, serving
+from lightbroker.lab.peers.temporary import HOST, serving
 
 _SUBJECT = "bench"
 

@@ -8,7 +8,7 @@ from shutil import which
 import pika
 
 from lightbroker.lab.peers.base import Peer, Promises, Record
-from lightbroker.lab.peers.server import HOST, free_port, serving
+from lightbroker.lab.peers.temporary import HOST, free_port, serving
 
 _QUEUE = "bench"
 # Debian's program of that name changes the user and writes to the system's log; this is the one that it calls.

@@ -8,7 +8,7 @@ from uuid import uuid4
 import redis
 
 from lightbroker.lab.peers.base import MOMENT, Promises, Record, Stored
-from lightbroker.lab.peers.server import REDIS, redis_server
+from lightbroker.lab.peers.temporary import REDIS, redis_server
 
 _KEY = "bench"
 _GROUP = "workers"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from lightbroker.lab.measure.audit import audit, make_bodies
-from lightbroker.lab.measure.process import freeze
+from lightbroker.lab.measure.memory import freeze
 from lightbroker.lab.measure.results import Config, Measurement
 from lightbroker.lab.peers.base import STOP
-from lightbroker.lab.peers.loops import LOOPS, LoopPeer
+from lightbroker.lab.peers.event_loops import LOOPS, LoopPeer
 
 Pass = Callable[[LoopPeer, Sequence[bytes], list[bytes]], Coroutine[Any, Any, int]]
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from lightbroker import Broker, QueueEmpty
 from lightbroker.lab.peers.base import MOMENT, Promises, Record, Stored
-from lightbroker.lab.peers.server import REDIS, folder, redis_server
 from lightbroker.lab.peers.standard import BrokerPeer
+from lightbroker.lab.peers.temporary import REDIS, folder, redis_server
 
 
 class LightStored(BrokerPeer, Stored):

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from lightbroker.lab.measure.results import Config
-from lightbroker.lab.scenarios import crowd, experiment
+from lightbroker.lab.scenarios import experiment, sharing
+from lightbroker.lab.scenarios.any_peer import SHALLOW
 from lightbroker.lab.scenarios.catalogue import measure
-from lightbroker.lab.scenarios.exchange import SHALLOW
-from tests.lab.peers.toys import chosen
+from tests.lab.peers.available import chosen
 
 SHARED = [
     *("LightBroker SQLite", "LightBroker Redis", "litequeue", "huey SQLite"),
@@ -43,7 +43,7 @@ def test_four_processes_share_a_peer_and_none_of_its_messages_is_lost_or_doubled
 def test_a_process_that_fails_ends_the_others_and_its_error_is_the_one_that_is_raised(tmp_path: Path) -> None:
     chosen("litequeue")
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
-        crowd.run(FOUR, str(tmp_path / "no folder" / "bench.db"), [b"body"])
+        sharing.run(FOUR, str(tmp_path / "no folder" / "bench.db"), [b"body"])
 
 
 def test_what_lives_in_one_process_cannot_be_shared_by_several() -> None:

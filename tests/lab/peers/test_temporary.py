@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lightbroker.lab.peers.server import HOST, free_port, serving
+from lightbroker.lab.peers.temporary import HOST, free_port, serving
 from lightbroker.lab.scenarios import experiment
 from tests.support import wait_until
 

@@ -10,9 +10,9 @@ from lightbroker.lab.bench.studies import event_loops
 from lightbroker.lab.bench.systems import LIGHT
 from lightbroker.lab.measure.audit import Audit
 from lightbroker.lab.measure.results import Bar, Bench, Config, Measurement, Run
-from lightbroker.lab.peers.loops import LOOPS
+from lightbroker.lab.peers.event_loops import LOOPS
 from lightbroker.lab.scenarios import experiment
-from tests.lab.peers.toys import chosen
+from tests.lab.peers.available import chosen
 
 CLEAN = Audit(sent=1, received=1, acked=1, lost=0, duplicated=0, unknown=0)
 

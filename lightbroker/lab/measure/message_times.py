@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightbroker.lab.measure.audit import numbers
-from lightbroker.lab.measure.service import Log
+from lightbroker.lab.measure.consumers import Log
 
 _NEVER = 0
 

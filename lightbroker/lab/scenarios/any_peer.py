@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from statistics import median
 
 from lightbroker.lab.measure.audit import Audit, audit, make_bodies
-from lightbroker.lab.measure.process import freeze
+from lightbroker.lab.measure.memory import freeze
 from lightbroker.lab.measure.results import Config, Measurement
 from lightbroker.lab.peers.base import Stored
 from lightbroker.lab.peers.catalogue import load
 from lightbroker.lab.peers.standard import BrokerPeer
-from lightbroker.lab.scenarios import crowd
+from lightbroker.lab.scenarios import sharing
 
 SHALLOW = 1_000  #: messages queued in the queue that a deep one is compared with
 _PULLS = 100  # timed together
@@ -52,7 +52,7 @@ def processes(config: Config) -> Measurement:
     with kind.home() as address:
         peer = kind(address)
         try:
-            found = crowd.run(config, address, bodies)
+            found = sharing.run(config, address, bodies)
             peer.check()
             acked = peer.acked(len(bodies) + found.warmup)
         finally:

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from lightbroker.lab.measure.process import resident
+from lightbroker.lab.measure.memory import resident
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the resident set")

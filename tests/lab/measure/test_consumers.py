@@ -8,8 +8,8 @@ import pytest
 from lightbroker.lab.measure import load
 from lightbroker.lab.measure.arrivals import SHAPES
 from lightbroker.lab.measure.audit import audit, make_bodies
+from lightbroker.lab.measure.consumers import Log
 from lightbroker.lab.measure.handlers import HANDLERS, Failed, computing, failing, no_op, pausing, sleeping
-from lightbroker.lab.measure.service import Log
 from lightbroker.lab.peers.base import System
 from lightbroker.lab.peers.standard import LightBroker, QueueQueue, SimpleQueue
 from lightbroker.lab.scenarios.neighbour import NEIGHBOURS, beside

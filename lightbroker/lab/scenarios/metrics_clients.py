@@ -1,6 +1,6 @@
 """The metrics server's clients, in processes of their own.
 
-`python -m lightbroker.lab.scenarios.clients KIND URL NUMBER`
+`python -m lightbroker.lab.scenarios.metrics_clients KIND URL NUMBER`
 
 scrape   GET /metrics every NUMBER seconds, on one connection, as Prometheus does
 probe    GET /health NUMBER times a second, each on a new connection, latency from the planned time
