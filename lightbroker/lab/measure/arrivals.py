@@ -1,7 +1,10 @@
-"""When messages are planned to arrive: offsets in nanoseconds from the start, for a mean rate in messages/s.
+"""Plans of arrivals: when each message of an open loop is meant to be sent.
 
-Constant arrivals are the kindest load there is. Poisson arrivals are those of many independent clients; bursts, on-off
-sources and recorded blocks come together, and the queue behind them is longer at the same rate.
+A plan is an array of offsets in nanoseconds from the start, one for each message, in order. Every shape takes the mean
+rate in messages/s and the number of messages, and keeps that mean rate.
+
+Constant arrivals are the kindest load there is. Poisson arrivals are those of many independent clients. In bursts,
+on-off sources and recorded blocks, messages come close together. The queue behind them is longer at the same rate.
 """
 
 from collections.abc import Callable
@@ -12,44 +15,45 @@ from numpy.typing import NDArray
 
 from lightbroker.watcher import Recording
 
-Offsets = NDArray[np.int64]
-Arrivals = Callable[[float, int], Offsets]  #: rate in messages/s, number of messages
+Offsets = NDArray[np.int64]  #: nanoseconds from the start
+Arrivals = Callable[[float, int], Offsets]  #: takes the mean rate in messages/s and the number of messages
 
-BURST = 100  #: messages
-ON_SHARE = 0.2  #: of the period
-PERIOD_S = 1.0
+BURST = 100  #: messages in a burst
+ON_SHARE = 0.2  #: share of each period in which an on-off source sends
+PERIOD_S = 1.0  #: seconds from one start of an on-off source to the next
 
 
 def constant(rate: float, messages: int) -> Offsets:
-    """Message i after i/rate."""
+    """Plan equal gaps: message i arrives i/rate seconds after the start."""
     return _nanoseconds(np.arange(_checked(rate, messages)) / rate)
 
 
 def poisson(rate: float, messages: int, seed: int = 1) -> Offsets:
-    """Exponential gaps."""
+    """Plan independent gaps from an exponential distribution with the mean 1/rate seconds."""
     gaps = np.random.default_rng(seed).exponential(1.0, _checked(rate, messages)) / rate
     return _nanoseconds(gaps.cumsum() - gaps[0])
 
 
 def burst(rate: float, messages: int) -> Offsets:
-    """100 at once, and then nothing until the mean rate allows the next 100."""
+    """Plan 100 messages at once, then none until the mean rate allows the next 100."""
     return _nanoseconds(np.arange(_checked(rate, messages)) // BURST * (BURST / rate))
 
 
 def on_off(rate: float, messages: int) -> Offsets:
-    """Five times the rate during the first fifth of each second, nothing during the rest."""
+    """Plan five times the rate in the first fifth of each second, and nothing in the rest of it."""
     spent, within = np.divmod(np.arange(_checked(rate, messages)) / rate, PERIOD_S)
     return _nanoseconds(spent * PERIOD_S + within * ON_SHARE)
 
 
 def recorded(rate: float, messages: int) -> Offsets:
-    """The block arrivals of the packaged recording, over and over, sped up to the mean rate."""
+    """Plan the block arrivals of the packaged recording, sped up to the mean rate and repeated as often as needed."""
     offsets = np.array([head.offset for head in Recording.load()])
-    length = (offsets[-1] - offsets[0]) * len(offsets) / (len(offsets) - 1)  # the last gap is a mean one
+    length = (offsets[-1] - offsets[0]) * len(offsets) / (len(offsets) - 1)  # with a mean gap after the last block
     lap, block = np.divmod(np.arange(_checked(rate, messages)), len(offsets))
     return _nanoseconds((lap * length + offsets[block] - offsets[0]) * (len(offsets) / length / rate))
 
 
+#: Every shape by the name that `Config.arrivals` uses.
 SHAPES: dict[str, Arrivals] = {
     "constant": constant,
     "poisson": poisson,

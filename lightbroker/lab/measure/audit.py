@@ -1,4 +1,7 @@
-"""Numbered bodies, and what became of them. All of it happens before and after the clock runs."""
+"""Numbered bodies, and the count of what became of them.
+
+Bodies are made before the clock starts and audited after it has stopped, so neither is part of what is measured.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,23 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-BODY_BYTES = 100
-_NUMBER_BYTES = 8
+BODY_BYTES = 100  #: bytes of every body
+_NUMBER_BYTES = 8  # at the front of a body
 _PADDING = bytes(BODY_BYTES - _NUMBER_BYTES)
 
 
 def make_bodies(messages: int, first: int = 0) -> list[bytes]:
-    """Bodies of 100 bytes, each of which carries its index, from `first` on."""
+    """Return that many bodies of 100 bytes, which carry the numbers from `first` on."""
     return [index.to_bytes(_NUMBER_BYTES, "big") + _PADDING for index in range(first, first + messages)]
 
 
 def number(body: bytes) -> int:
-    """The index in a body that `make_bodies` wrote."""
+    """Return the number that a body of `make_bodies` carries."""
     return int.from_bytes(body[:_NUMBER_BYTES], "big")
 
 
 def numbers(bodies: Iterable[bytes]) -> NDArray[np.int64]:
-    """The index that each body carries; -1 for a body that `make_bodies` did not write."""
+    """Return the number that each body carries, and -1 for a body that `make_bodies` did not make."""
     heads = [
         body[:_NUMBER_BYTES] if len(body) == BODY_BYTES and body.endswith(_PADDING) else b"\xff" * _NUMBER_BYTES
         for body in bodies
@@ -32,7 +35,16 @@ def numbers(bodies: Iterable[bytes]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Audit:
-    """What became of the messages of one run; `acked` is None where the system knows no acknowledgement."""
+    """The count of what became of the messages of one run.
+
+    Attributes:
+        sent: Messages that the producers sent.
+        received: Bodies that the consumers kept, repeated and unknown ones included.
+        acked: Messages that were acknowledged; None if the system has no acknowledgement or does not count them.
+        lost: Messages that were sent and never received.
+        duplicated: Receipts of a message beyond its first.
+        unknown: Bodies that were never sent.
+    """
 
     sent: int
     received: int
@@ -43,7 +55,7 @@ class Audit:
 
     @property
     def clean(self) -> bool:
-        """Every message arrived once and was acked once, and nothing else arrived."""
+        """Whether every message arrived once and was acked once, and nothing else arrived."""
         return self.lost == self.duplicated == self.unknown == 0 and self.acked in (None, self.sent)
 
     def __add__(self, other: "Audit") -> "Audit":
@@ -59,7 +71,13 @@ class Audit:
 
 
 def audit(sent: int, received: Iterable[bytes], acked: int | None) -> Audit:
-    """Compare the first `sent` bodies of `make_bodies` with what the consumers kept."""
+    """Compare the bodies that were sent with those that the consumers kept.
+
+    Args:
+        sent: How many were sent: the bodies of `make_bodies(sent)`, each once.
+        received: The bodies that the consumers kept, in any order.
+        acked: How many the system counts as acknowledged; None if it does not tell.
+    """
     found = numbers(received)
     known = found[(found >= 0) & (found < sent)]
     times = np.bincount(known, minlength=sent)

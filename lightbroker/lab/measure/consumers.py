@@ -1,8 +1,8 @@
-"""Consumers that have work to do: receive, handle, settle, and note when.
+"""Consumers that run a handler on each message, and note when the message was received and acked.
 
-Systems pass bodies through in `System.consume`, which is all that throughput takes. A service also runs a handler and
-notes the time of the acknowledgement; a handler that raises gets the message again where the system retries, and loses
-it where it does not.
+`System.consume` only passes bodies on, which is enough to measure throughput. The consumers here also run a handler
+and note the time of the ack. When the handler raises, the message comes again if the system retries, and is lost if it
+does not.
 """
 
 import itertools
@@ -17,12 +17,20 @@ from lightbroker.lab.peers.standard import LightBroker, QueueQueue
 
 
 class Log:
-    """One consumer's record: bodies in the order of receipt, and when each was received and acked (0: never).
+    """What one consumer received, and when.
 
-    The arrays are sized for the worst case; pages that are never written take no memory.
+    Attributes:
+        bodies: The bodies, in the order of their receipt.
+        received: When each was received, in nanoseconds of `perf_counter_ns`.
+        acked: When each was acked, likewise; 0 if it was not acked, or if the consumer runs no handler.
+        record: Notes a body and the time of its receipt; for consumers that run no handler.
     """
 
     def __init__(self, capacity: int) -> None:
+        """Make room for `capacity` receipts. Size it for the worst case: pages that are never written take no memory.
+
+        `record` is a closure over local names, since it runs once for each message while the clock runs.
+        """
         self.received = np.zeros(capacity, np.int64)
         self.acked = np.zeros(capacity, np.int64)
         self.bodies: list[bytes] = []
@@ -42,7 +50,13 @@ class Log:
 
 @singledispatch
 def serve(system: System, handle: Handler, log: Log) -> None:
-    """Receive, handle and settle until STOP; what fails is settled as failed. Raises TypeError for other systems."""
+    """Receive messages, run the handler on each and ack it, until STOP. A message whose handler raises is nacked.
+
+    STOP is acked, but neither handled nor noted. Each system that has such a consumer registers it below.
+
+    Raises:
+        TypeError: The system has no such consumer.
+    """
     raise TypeError(f"system: {system.name} has no consumers that handle what they receive")
 
 
@@ -81,7 +95,7 @@ def _(system: QueueQueue, handle: Handler, log: Log) -> None:
         try:
             handle(body)
         except Exception:
-            task_done()  # nobody will get it again
+            task_done()  # queue.Queue does not retry: the message is lost
         else:
             task_done()
             acked[slot] = now()
@@ -89,8 +103,12 @@ def _(system: QueueQueue, handle: Handler, log: Log) -> None:
 
 @singledispatch
 def held(system: System) -> int:
-    """How many messages are not settled yet, those included that failed and will come again."""
-    raise TypeError(f"system: {system.name} does not tell what is under way")
+    """Count the messages that are not settled yet, including those that failed and will be delivered again.
+
+    Raises:
+        TypeError: The system does not count them.
+    """
+    raise TypeError(f"system: {system.name} does not count the messages that are not settled")
 
 
 @held.register

@@ -1,23 +1,23 @@
-"""What consumers do with a message before they settle it. A handler that raises makes the message fail."""
+"""Handlers: what consumers do with a message before they ack it. A handler that raises makes the message fail."""
 
 import time
 from collections.abc import Callable
 
 from lightbroker.lab.measure.audit import number
 
-Handler = Callable[[bytes], object]
+Handler = Callable[[bytes], object]  #: takes the body of a message
 
 
 class Failed(Exception):
-    """What a failing handler raises."""
+    """The exception of a handler that fails on purpose."""
 
 
 def no_op(body: bytes) -> None:
-    """Nothing: what remains is the system."""
+    """Do nothing, so that only the cost of the system under test remains."""
 
 
 def sleeping(seconds: float) -> Handler:
-    """Wait, as for a database or another service; the GIL is free meanwhile."""
+    """Return a handler that sleeps that many seconds, as one does that waits for a database. It frees the GIL."""
 
     def handle(body: bytes) -> None:
         time.sleep(seconds)
@@ -26,8 +26,9 @@ def sleeping(seconds: float) -> Handler:
 
 
 def computing(seconds: float) -> Handler:
-    """Use that much CPU time of the own thread, whoever else runs: a busy wait by the wall clock would need less, the
-    more threads there are.
+    """Return a handler that uses that many seconds of CPU time of its own thread, however many other threads run.
+
+    A busy wait by the wall clock would not do. The more threads share the GIL, the less CPU time it would use.
     """
     nanoseconds, spent = int(seconds * 1e9), time.thread_time_ns
 
@@ -40,7 +41,7 @@ def computing(seconds: float) -> Handler:
 
 
 def failing(every: int) -> Handler:
-    """Raise Failed the first time that it gets a body whose number divides by `every`."""
+    """Return a handler that raises Failed the first time that it gets a body whose number is a multiple of `every`."""
     failed: set[bytes] = set()
 
     def handle(body: bytes) -> None:
@@ -52,7 +53,10 @@ def failing(every: int) -> Handler:
 
 
 def pausing(period: float, pause: float) -> Handler:
-    """Stand still for the first `pause` seconds of every `period`, counted from now: a server that collects garbage."""
+    """Return a handler that stands still for the first `pause` seconds of every `period` seconds, counted from now.
+
+    It behaves as a server does that stops to collect garbage: whatever arrives during a pause waits for its end.
+    """
     start = time.perf_counter()
 
     def handle(body: bytes) -> None:
@@ -63,7 +67,7 @@ def pausing(period: float, pause: float) -> Handler:
     return handle
 
 
-#: By name, for a configuration; each takes its time in seconds.
+#: Makers of handlers by the name that `Config.handler` uses. Each takes `Config.handler_s`, a time in seconds.
 HANDLERS: dict[str, Callable[[float], Handler]] = {
     "none": lambda _: no_op,
     "sleeping": sleeping,

@@ -1,13 +1,17 @@
-"""Load: a closed loop for peak throughput, and an open loop for latency from the planned time.
+"""The loops that make load: a closed loop for peak throughput, an open loop for latency, and a request loop.
 
-A closed loop sends when the system lets it, so a stall also stops the load that would have seen it (coordinated
-omission); it therefore yields throughput and no latency. The open loop plans its messages, i for t0 + i/rate unless
-told otherwise, whatever the system does; it sends late messages late instead of skipping them, and takes latency from
-the plan. The request loop is the closed loop with a latency, here to show what is wrong with it.
+A closed loop sends when the system lets it. A stall of the system therefore also stops the load that would have
+noticed the stall. Tene calls this coordinated omission ("How NOT to measure latency"). So the closed loop yields
+throughput and no latency.
 
-Pacing sleeps until the planned time and never spins. A spinning thread would hold the GIL, and one of two cores,
-against the threads it is to measure. What `sleep` oversleeps (tens of microseconds) is part of every latency, for
-every system alike; the send lag is reported beside it.
+The open loop plans when each message is sent, message i at t0 + i/rate unless told otherwise, whatever the system
+does. It sends late messages late, never skips one, and counts latency from the planned time.
+
+The request loop is a closed loop that reports a latency. It is here to show what is wrong with that.
+
+A sender sleeps until the planned time and never spins. A spinning thread would take the GIL, and one of two cores,
+from the threads that are being measured. `sleep` wakes tens of microseconds late. That is part of every latency, alike
+for every system, and the send lag is reported beside it.
 """
 
 import queue
@@ -26,36 +30,50 @@ from lightbroker.lab.measure.arrivals import Arrivals, constant
 from lightbroker.lab.measure.audit import make_bodies, number
 from lightbroker.lab.measure.consumers import Log, held, serve
 from lightbroker.lab.measure.handlers import Handler
-from lightbroker.lab.measure.message_times import OpenLoop, Times, collect
+from lightbroker.lab.measure.message_times import MessageTimes, OpenLoopTimes, collect
 from lightbroker.lab.measure.pacer import Pacer
 from lightbroker.lab.peers.base import STOP, Record, System
 
-_LEAD_NS = 100_000_000  # between starting the threads and the first planned send
-_LOOK_S = 0.001
+_LEAD_NS = 100_000_000  # nanoseconds between starting the threads and the first planned send
+_LOOK_S = 0.001  # seconds between two looks at the number of unsettled messages
 
 
 def closed_loop(system: System, shares: Sequence[Sequence[bytes]], records: Sequence[Record]) -> int:
-    """Pass the shares through, one producer thread for each and one consumer thread for each record.
+    """Pass messages through as fast as the system lets them.
 
-    Returns the nanoseconds from releasing the producers until the last consumer has settled its last message. The
-    consumers are already waiting when the clock starts.
+    The consumers are already waiting when the clock starts.
+
+    Args:
+        system: The system under test.
+        shares: The bodies that each producer thread sends, one list for each.
+        records: What each consumer thread does with a body, one function for each.
+
+    Returns:
+        The nanoseconds from the start of the producers until the last consumer has settled its last message.
     """
     return _closed(system, shares, [partial(system.consume, record) for record in records], drain=False)
 
 
 def closed_service(system: System, shares: Sequence[Sequence[bytes]], logs: Sequence[Log], handle: Handler) -> int:
-    """The closed loop with work to do: one consumer thread for each log, which runs `handle` on every body."""
+    """Pass messages through a closed loop whose consumers run `handle` on each; otherwise like `closed_loop`.
+
+    One consumer thread runs for each log, and notes its times there. Failed messages are waited for until the system
+    has delivered them again.
+
+    Raises:
+        TypeError: The system has no consumers that run a handler.
+    """
     return _closed(system, shares, [partial(serve, system, handle, log) for log in logs], drain=True)
 
 
 def _closed(
     system: System, shares: Sequence[Sequence[bytes]], consumers: Sequence[Callable[[], object]], *, drain: bool
 ) -> int:
-    gate = Event()
+    start_sending = Event()
 
     def produce(bodies: Sequence[bytes]) -> None:
         put = system.put
-        gate.wait()
+        start_sending.wait()
         for body in bodies:
             put(body)
 
@@ -68,7 +86,7 @@ def _closed(
         producing = [pool.submit(produce, share) for share in shares]
         time.sleep(_LEAD_NS * 1e-9)
         start = time.perf_counter_ns()
-        gate.set()
+        start_sending.set()
         _stop_after(producing, system, consuming, len(consumers), drain=drain)
         return max(future.result() for future in consuming) - start
 
@@ -83,11 +101,23 @@ def open_loop(
     arrivals: Arrivals = constant,
     handle: Handler | None = None,
     pacer: bool = False,
-) -> OpenLoop:
-    """Offer `messages` at a mean `rate` per second in all, dealt to the producers in turn.
+) -> OpenLoopTimes:
+    """Send messages by a plan, whatever the system does, and return the times of each message.
 
-    arrivals: the shape of the plan; handle: what the consumers do with each body before they ack it, which lets them
-    note when (None: nothing, and no time of the ack); pacer: wake the one producer from a process of its own.
+    Args:
+        system: The system under test.
+        rate: Mean rate in messages/s, of all producers together.
+        messages: How many to send, dealt to the producers in turn.
+        producers: Threads that send.
+        consumers: Threads (of `asyncio.Queue`: tasks) that receive.
+        arrivals: The shape of the plan, of `arrivals.SHAPES`.
+        handle: What the consumers do with each body before they ack it. None: they only receive and ack, and the
+            times of the acks are not noted.
+        pacer: Wake the sender from a process of its own; for one producer.
+
+    Raises:
+        ValueError: `pacer` with more than one producer.
+        TypeError: `handle` for a system that has no consumers that run a handler.
     """
     if pacer and producers != 1:
         raise ValueError(f"producers must be 1 with a pacer, not {producers}")
@@ -115,14 +145,27 @@ def open_loop(
     sent_at = np.empty(messages, np.int64)
     for p, times in enumerate(sent):
         sent_at[p::producers] = times
-    return OpenLoop(planned, sent_at, *collect(logs, messages, handled=handle is not None), ticked)
+    return OpenLoopTimes(planned, sent_at, *collect(logs, messages, handled=handle is not None), ticked)
 
 
-def request_loop(system: System, messages: int, clients: int, consumers: int, think: float, handle: Handler) -> Times:
-    """Closed loop as most benchmarks measure latency: each client sends when its last request is answered.
+def request_loop(
+    system: System, messages: int, clients: int, consumers: int, think: float, handle: Handler
+) -> MessageTimes:
+    """Measure latency as most benchmarks do: each client sends its next request after the answer to its last one.
 
-    think: seconds that a client sleeps between an answer and its next request. `planned` is the time of sending: when
-    the system stands still, so does the plan, and of all requests that would have waited one per client is measured.
+    The planned time of a request is when it was sent. While the system stands still, no client sends, so each client
+    measures one request that waited, however many would have been sent meanwhile.
+
+    Args:
+        system: The system under test.
+        messages: Requests in all, dealt to the clients in turn.
+        clients: Threads that send a request and wait for its answer.
+        consumers: Threads that answer.
+        think: Seconds that a client sleeps between an answer and its next request.
+        handle: What the consumers do with each request before they answer.
+
+    Raises:
+        TypeError: The system has no consumers that run a handler.
     """
     bodies, logs = make_bodies(messages), [Log(2 * messages) for _ in range(consumers)]
     answers: list[queue.SimpleQueue[None]] = [queue.SimpleQueue() for _ in range(clients)]
@@ -143,7 +186,7 @@ def request_loop(system: System, messages: int, clients: int, consumers: int, th
         consuming = [pool.submit(serve, system, answer, log) for log in logs]
         requesting = [pool.submit(request, client) for client in range(clients)]
         _stop_after(requesting, system, consuming, consumers, drain=True)
-    return Times(sent, sent, *collect(logs, messages, handled=True))
+    return MessageTimes(sent, sent, *collect(logs, messages, handled=True))
 
 
 def _pace(system: System, bodies: Sequence[bytes], planned: Sequence[int], sent: "array[int]") -> None:
@@ -163,9 +206,12 @@ def _stop_after(
     *,
     drain: bool,
 ) -> None:
-    """Let the consumers go once the producers are done, also when one of them failed, and wait for all of them.
+    """Send one STOP for each of the `consumers` once the producers are done, and wait for all threads.
 
-    drain: first wait until everything is settled, as a retry would come after STOP; a consumer that failed ends it.
+    The STOPs are sent even if a producer failed, so that no consumer waits for ever.
+
+    With `drain`, first wait until every message is settled, because a retried message would come after the STOPs. A
+    consumer that failed ends this wait.
     """
     try:
         for future in producing:

@@ -1,4 +1,4 @@
-"""What the numbers were measured on; without it they cannot be compared with anybody else's."""
+"""The machine and the software that numbers were measured on; without them no numbers can be compared."""
 
 import datetime
 import importlib.metadata
@@ -15,15 +15,22 @@ from lightbroker import __version__
 from lightbroker.lab.peers.base import Peer
 
 _LIBRARIES = ("numpy", "scipy", "matplotlib", "rich")
-# RabbitMQ is not asked: its tools leave a port mapper running.
-_TELL_VERSION = {"redis-server": "--version", "nats-server": "--version", "beanstalkd": "-v"}
+# The option that makes each server print its version. RabbitMQ is not asked: its tools leave a port mapper running.
+_VERSION_OPTION = {"redis-server": "--version", "nats-server": "--version", "beanstalkd": "-v"}
 
 
 def describe(systems: Iterable[type[Peer]] = ()) -> dict[str, object]:
-    """CPU, cores, kernel, Python build, GIL, switch interval (seconds), versions, file system, commit, load and date.
+    """Describe this machine, its Python and the package, by name, as JSON can hold it.
 
-    The libraries and servers of `systems` are among the versions; the file system is that of temporary files. It names
-    neither host, user nor folder. What the platform does not tell is None.
+    The description names neither host, user nor folder.
+
+    Args:
+        systems: The peers that are measured; the versions of their libraries and servers are included.
+
+    Returns:
+        CPU, cores, kernel, Python, switch interval (seconds), versions, the type of the file system that holds
+        temporary files, the commit of the package, load average and date (UTC). What the platform does not tell is
+        None.
     """
     kinds = list(systems)
     libraries = dict.fromkeys((*_LIBRARIES, *(kind.library for kind in kinds if kind.library)))
@@ -38,7 +45,7 @@ def describe(systems: Iterable[type[Peer]] = ()) -> dict[str, object]:
         "python_build": f"{platform.python_implementation()}, {platform.python_compiler()}",
         "gil": bool(gil()),
         "switch_interval_s": sys.getswitchinterval(),
-        # Its own version is not looked up: an editable installation's metadata may be older than the code.
+        # The metadata of an editable installation may be older than the code, so its version is not looked up there.
         "libraries": {"lightbroker": __version__, **{name: _version(name) for name in libraries}},
         "servers": {
             name: _server_version(name) for name in dict.fromkeys(kind.server for kind in kinds if kind.server)
@@ -67,17 +74,17 @@ def _version(library: str) -> str | None:
 
 
 def _server_version(program: str) -> str | None:
-    if program not in _TELL_VERSION:
+    if program not in _VERSION_OPTION:
         return None
     try:
-        text = subprocess.run((program, _TELL_VERSION[program]), capture_output=True, text=True, timeout=30).stdout
+        text = subprocess.run((program, _VERSION_OPTION[program]), capture_output=True, text=True, timeout=30).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None
     return next(iter(text.splitlines()), None)
 
 
 def _file_system() -> str | None:
-    """The type of the file system that holds temporary files: the mount whose path is the longest above them."""
+    """Return the type of the file system that holds temporary files: that of the deepest mount above them."""
     try:
         mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
     except OSError:
@@ -88,6 +95,7 @@ def _file_system() -> str | None:
 
 
 def _commit() -> str | None:
+    """Return the commit of the package, with "+changes" if its files differ from it; None outside a repository."""
     here = Path(__file__).parent
     try:
         head = _git("rev-parse", "HEAD", cwd=here)

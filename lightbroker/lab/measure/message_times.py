@@ -1,4 +1,8 @@
-"""What became of each message when: the times of a run, by the number in the body."""
+"""When each message of a run was planned, sent, received and acked.
+
+All times are nanoseconds of `perf_counter_ns`, in arrays whose index is the number that the message's body carries. A
+time of 0 means that it never happened.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +17,15 @@ _NEVER = 0
 
 
 @dataclass(frozen=True)
-class Times:
-    """Times of each message, by its index, in nanoseconds of one clock; what never happened has the time 0.
+class MessageTimes:
+    """The times of each message of a run.
 
-    planned: where latency counts from; received: the first time; acked: only noted by consumers that run a handler;
-    kept: the bodies for the audit, those received or, with a handler, those acked.
+    Attributes:
+        planned: When it should have been sent; latency counts from here.
+        sent: When its producer began to send it.
+        received: When it was received for the first time.
+        acked: When its ack had returned; only noted by consumers that run a handler.
+        kept: The bodies to audit: those acked if the consumers run a handler, else those received.
     """
 
     planned: NDArray[np.int64]
@@ -27,11 +35,14 @@ class Times:
     kept: list[bytes]
 
     def latency(self, first: int = 0) -> NDArray[np.int64]:
-        """Nanoseconds from planned to received, of the messages from index `first` on that arrived."""
+        """Return the nanoseconds from planned to received, of the messages from number `first` on that were received.
+
+        The messages before `first` are the warm-up.
+        """
         return self._until(self.received, first)
 
     def response(self, first: int = 0) -> NDArray[np.int64]:
-        """Nanoseconds from planned to acked, of the messages from index `first` on that were acked."""
+        """Return the nanoseconds from planned to acked, of the messages from number `first` on that were acked."""
         return self._until(self.acked, first)
 
     def _until(self, times: NDArray[np.int64], first: int) -> NDArray[np.int64]:
@@ -42,21 +53,25 @@ class Times:
 
 
 @dataclass(frozen=True)
-class OpenLoop(Times):
-    """The times of an open loop; ticked: when the pacer in its own process woke, empty without one."""
+class OpenLoopTimes(MessageTimes):
+    """The times of an open loop.
+
+    Attributes:
+        ticked: When the pacer's process woke for each message; empty for a run without a pacer.
+    """
 
     ticked: NDArray[np.int64]
 
     def send_lag(self, first: int = 0) -> NDArray[np.int64]:
-        """Nanoseconds from planned to sent, of the messages from index `first` on."""
+        """Return the nanoseconds from planned to sent, of the messages from number `first` on."""
         return self.sent[first:] - self.planned[first:]
 
     def invalid(self) -> str | None:
-        """Why the run must not be used, or None: the offered load was not offered.
+        """Return why the run must not be used, or None if the offered load was really offered.
 
-        The rule: in the last tenth of the plan the median send lag exceeds 1 % of the plan's duration. A stall that the
-        sender catches up with is what an open loop exists to show; one that it still carries at the end means that
-        it cannot send at that rate, and that the latency would grow with the duration of the run.
+        A run is invalid if, in the last tenth of the plan, the median send lag exceeds 1 % of the plan's duration. An
+        open loop exists to show a stall, and the sender may catch up after one. A sender that is still behind at the
+        end cannot send at that rate, and its latency would grow with the duration of the run.
         """
         duration = int(self.planned[-1] - self.planned[0])
         lag = float(np.median(self.send_lag(len(self.planned) * 9 // 10)))
@@ -68,14 +83,20 @@ class OpenLoop(Times):
 def collect(
     logs: Sequence[Log], messages: int, *, handled: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[bytes]]:
-    """`received`, `acked` and `kept` of `Times`, from what the consumers recorded; handled: with a handler."""
+    """Return `received`, `acked` and `kept` of `MessageTimes` from what the consumers noted.
+
+    Args:
+        logs: What each consumer noted.
+        messages: How many messages were sent. A body with a higher number, or with none, is kept and has no time.
+        handled: Whether the consumers ran a handler.
+    """
     received, acked = np.full((2, messages), _NEVER, np.int64)
     bodies = [body for log in logs for body in log.bodies]
     index = numbers(bodies)
     times = np.concatenate([log.received[: len(log.bodies)] for log in logs])
     acks = np.concatenate([log.acked[: len(log.bodies)] for log in logs])
     known = (index >= 0) & (index < messages)
-    latest_first = np.argsort(-times[known], kind="stable")  # so that the first receipt is what remains
+    latest_first = np.argsort(-times[known], kind="stable")  # the first receipt is written last, so it remains
     received[index[known][latest_first]] = times[known][latest_first]
     settled = known & (acks != _NEVER)
     acked[index[settled]] = acks[settled]

@@ -1,10 +1,12 @@
-"""A pacer in a process of its own: it sleeps through a plan and ticks, and no GIL keeps it from waking in time.
+"""A pacer: a process that sleeps until each planned time and then wakes the sender in the process under test.
 
-In the process under test a sender that wakes up waits for the GIL before it can send. With a pacer outside, what the
-timer oversleeps and what the wait for the GIL costs are told apart: planned -> ticked -> sent.
+A sender that paces itself waits for the GIL after its timer has fired and before it can send. A pacer has a GIL of its
+own, so the two delays can be told apart. From planned to ticked the timer is late, and from ticked to sent the sender
+waits for the GIL.
 
-The process says `READY`, takes the planned times on standard input, writes one byte for each message that is due, and
-then the times of its ticks. All times are nanoseconds of `perf_counter_ns`, which the processes of one machine share.
+The pacer writes `READY`, reads the planned times from its standard input, writes one byte for each message that is
+due, and at the end the times of its ticks. All times are nanoseconds of `perf_counter_ns`. On Linux, the processes of
+one machine share that clock.
 """
 
 import os
@@ -17,15 +19,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-READY = b"r"
-_TICKS = 4096
+READY = b"r"  #: what the process writes when it has started
+_TICKS = 4096  # bytes to read at a time
 
 
 class Pacer:
-    """The process, as the sender sees it. A context manager; leaving it ends the process."""
+    """The pacer's process as the sender sees it, a context manager. Leaving it ends the process."""
 
     def __enter__(self) -> "Pacer":
-        """Start the process and wait until it is ready."""
         command = (sys.executable, "-c", "from lightbroker.lab.measure.pacer import pace; pace(0, 1)")
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdin is not None
@@ -45,7 +46,20 @@ class Pacer:
     def relay(
         self, put: Callable[[bytes], object], bodies: Sequence[bytes], planned: NDArray[np.int64], sent: "array[int]"
     ) -> NDArray[np.int64]:
-        """Put each body when the pacer ticks for it, and note when; returns the times of the ticks."""
+        """Send each body when the pacer ticks for it.
+
+        Args:
+            put: Sends a body.
+            bodies: The bodies, in the order of the plan.
+            planned: When to send each, in nanoseconds of `perf_counter_ns`.
+            sent: Filled with the times at which each was sent, likewise.
+
+        Returns:
+            The times of the ticks, likewise: when the pacer woke for each body.
+
+        Raises:
+            RuntimeError: The pacer ended before its plan did.
+        """
         self._plan.write(planned.tobytes())
         self._plan.close()
         read, now, messages, at = self._ticks.fileno(), time.perf_counter_ns, len(bodies), 0
@@ -61,7 +75,7 @@ class Pacer:
 
 
 def pace(plan: int, ticks: int) -> None:
-    """The process: read the plan from one file descriptor, tick on the other."""
+    """Run the pacer in its process: read the plan from one file descriptor, and tick on the other."""
     os.write(ticks, READY)
     planned = array("q")
     with os.fdopen(plan, "rb") as stream:

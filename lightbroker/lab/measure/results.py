@@ -1,22 +1,41 @@
-"""One run's configuration and measurement, and the JSON files that hold all of them."""
+"""A run's configuration and what it measured, and the JSON files that keep them.
+
+There are three kinds of files: `Bench` (the bench with its bars), `Results` (an experiment of the measuring notebooks)
+and `Scene` (what a notebook's figure needs). Each names its schema and describes the machine.
+"""
 
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from lightbroker.lab.measure.audit import Audit
+
+_F = TypeVar("_F", bound="_File")
 
 
 @dataclass(frozen=True)
 class Config:
     """What one process measures.
 
-    messages: how many, `warmup` included where it is cut from the same run; capacity: of the queue, None is unbounded;
-    rate: offered load in messages/s; twin: the second of an A/A pair, the same system under a second name; batch:
-    messages for each call; arrivals: of `arrivals.SHAPES`; handler: of `handlers.HANDLERS`, which takes `handler_s`
-    seconds; neighbour: of `neighbour.NEIGHBOURS`; pacer: the sender is woken from a process of its own;
-    switch_interval_s: of the interpreter (None: its default); curves: keep the ladder of percentiles and the heat map.
+    Attributes:
+        scenario: Of `scenarios.catalogue`.
+        system: The name of the system under test.
+        messages: How many, with the warm-up where it is cut from the same run.
+        warmup: Messages that are not measured.
+        capacity: Of the queue, in messages; None is unbounded.
+        producers: Threads or processes that send.
+        consumers: Threads, tasks or processes that receive.
+        rate: Offered load in messages/s; None for a closed loop.
+        twin: Whether this is the second of an A/A pair: the same system under a second name.
+        batch: Messages for each call.
+        arrivals: Of `arrivals.SHAPES`.
+        handler: Of `handlers.HANDLERS`; "none" does nothing.
+        handler_s: Seconds that the handler takes.
+        neighbour: Of `neighbour.NEIGHBOURS`, a load beside the broker.
+        pacer: Whether the sender is woken from a process of its own.
+        switch_interval_s: Of the interpreter, in seconds; None leaves it at its default.
+        curves: Whether to keep the ladder of percentiles and the heat map.
     """
 
     scenario: str
@@ -38,15 +57,21 @@ class Config:
     curves: bool = False
 
     def given(self) -> dict[str, object]:
-        """What is not at its default; an earlier revision may not know the rest."""
+        """Return the fields that are not at their default; an earlier revision may not know the others."""
         return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one process found. `value` is None if the samples do not support it; `invalid` says why not to use it.
+    """What one process measured.
 
-    details: further numbers, by name; curves: lists of numbers that belong together, as `curves.py` makes them.
+    Attributes:
+        value: The measured value, or None if the samples do not support it.
+        unit: The unit of `value`.
+        audit: What became of the messages.
+        invalid: Why the value must not be used, or None.
+        details: Further numbers by name. The name ends with the unit, where there is one.
+        curves: Lists of numbers by name, as the module `curves` makes them.
     """
 
     value: float | None
@@ -57,17 +82,37 @@ class Measurement:
     curves: dict[str, list[float]] = field(default_factory=dict)
 
     @classmethod
+    def cost(cls, elapsed_ns: int, messages: int, audit: Audit) -> "Measurement":
+        """Make one whose value is the time of a message in µs, from the nanoseconds that all of them took."""
+        return cls(elapsed_ns / 1e3 / messages, "µs/message", audit)
+
+    @classmethod
+    def throughput(cls, elapsed_ns: int, messages: int, audit: Audit) -> "Measurement":
+        """Make one whose value is the throughput in messages/s, from the nanoseconds that all messages took."""
+        return cls(messages / elapsed_ns * 1e9, "messages/s", audit)
+
+    @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Measurement":
-        """The inverse of `dataclasses.asdict`; raises TypeError or KeyError for anything else."""
+        """Undo `dataclasses.asdict`.
+
+        Raises:
+            TypeError: `data` has a field too many or too few.
+            KeyError: `data` has no audit.
+        """
         return cls(**{**data, "audit": Audit(**data["audit"])})
 
 
 @dataclass(frozen=True)
 class Run:
-    """One process of an experiment: which block it belongs to, and a measurement or the error that prevented it.
+    """One process of an experiment: its configuration, and what it measured or the error that prevented it.
 
-    canary: how much a 1 ms sleep overslept in the waiting parent while the run lasted, in µs; this is the noise of the
-    machine and owes nothing to the system under test.
+    Attributes:
+        block: The block that it belongs to; ratios are paired within a block.
+        config: What it was asked to measure.
+        measurement: What it measured; None if it failed.
+        error: Why it failed, or None.
+        canary: By how many µs sleeps of 1 ms were late in the waiting parent while the run lasted. This is the noise of
+            the machine, which does not depend on the system under test.
     """
 
     block: int
@@ -78,22 +123,31 @@ class Run:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Run":
-        """The inverse of `dataclasses.asdict`; raises TypeError or KeyError for anything else."""
+        """Undo `dataclasses.asdict`; raises TypeError or KeyError as `Measurement.from_dict` does."""
         found = data["measurement"]
         measurement = None if found is None else Measurement.from_dict(found)
         return cls(**{**data, "config": Config(**data["config"]), "measurement": measurement})
 
     @property
     def sound(self) -> bool:
-        """It came to an end, and every message arrived once."""
+        """Whether it came to an end and every message arrived once."""
         return self.measurement is not None and self.measurement.audit.clean
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A target, what was measured, and its 95 % interval (or range) in the same unit; `met` is None if unmeasured.
+    """A target that the bench has to reach, and what was measured.
 
-    sense: `at most` or `at least` the limit.
+    Attributes:
+        claim: What is compared.
+        sense: "at most" or "at least", which the limit is.
+        limit: The target, in `unit`, as are the next three.
+        unit: The unit, or "ratio".
+        measured: The median, or None if it was not measured.
+        low: The lower end of the 95 % interval, or of the range of the runs; None if it was not measured.
+        high: The upper end, likewise.
+        met: Whether the target was reached; None if it was not measured.
+        verdict: The result in words.
     """
 
     claim: str
@@ -107,14 +161,53 @@ class Bar:
     verdict: str
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Everything that a figure or a reader needs: how it was measured, on what, every run, and the bars.
+class _File:
+    """What the kinds of files share: a schema, and a reader that names the file it cannot read."""
 
-    skipped: systems that could not be measured here, with the reason.
+    SCHEMA: ClassVar[str]
+    HOLDS: ClassVar[str]  # in words, for an error
+
+    @classmethod
+    def read(cls: type[_F], path: Path) -> _F:
+        """Read what `write` wrote.
+
+        Raises:
+            ValueError: The file holds something else; the text names the file.
+            OSError: The file cannot be read.
+        """
+        try:
+            data: dict[str, Any] = json.loads(path.read_text())
+            schema = data.pop("schema")
+            if schema != cls.SCHEMA:
+                raise ValueError(f"its schema is {schema!r}, not {cls.SCHEMA!r}")
+            return cls(**cls._parsed(data))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{path} is not a file of {cls.HOLDS}: {error}") from error
+
+    @classmethod
+    def _parsed(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the class for what JSON holds: the same, but for the runs."""
+        return {**data, "runs": [Run.from_dict(run) for run in data["runs"]]}
+
+
+@dataclass(frozen=True)
+class Bench(_File):
+    """A run of the bench: everything that its tables and its figures need.
+
+    Attributes:
+        scale: "full", which is committed, or "quick".
+        seed: Of the order of the runs and of the bootstrap.
+        repetitions: How many blocks were run.
+        method: How it was measured, in sentences.
+        machine: What it was measured on, as `machine.describe` says.
+        promises: What each system promises, by its name.
+        runs: Every run.
+        bars: The targets and what was reached.
+        skipped: Systems that could not be measured here, with the reason.
     """
 
     SCHEMA: ClassVar = "lightbroker-bench/1"
+    HOLDS: ClassVar = "bench results"
 
     scale: str
     seed: int
@@ -127,25 +220,25 @@ class Bench:
     skipped: dict[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
-        """Write JSON, through a file beside `path`, so that an interrupted bench leaves the older results alone."""
+        """Write JSON. An interruption leaves the older file as it was."""
         _replace(path, json.dumps({"schema": self.SCHEMA, **asdict(self)}, indent=1, allow_nan=False) + "\n")
 
     @classmethod
-    def read(cls, path: Path) -> "Bench":
-        """Read what `write` wrote. Raises ValueError that names the file if it holds anything else."""
-        try:
-            data = _read(path, cls.SCHEMA)
-            bars = [Bar(**bar) for bar in data.pop("bars")]
-            return cls(**data, bars=bars)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{path} is not a file of bench results: {error}") from error
+    def _parsed(cls, data: dict[str, Any]) -> dict[str, Any]:
+        return {**super()._parsed(data), "bars": [Bar(**bar) for bar in data["bars"]]}
 
 
 @dataclass(frozen=True)
-class Results:
-    """One experiment: the question, how and on what it was measured, and every run."""
+class Results(_File):
+    """An experiment: the question, how and on what it was measured, and every run.
+
+    Attributes:
+        name: Of the experiment, and of its file.
+        question: What it asks. The other fields are those of `Bench`.
+    """
 
     SCHEMA: ClassVar = "lightbroker-experiment/1"
+    HOLDS: ClassVar = "experiment results"
 
     name: str
     question: str
@@ -157,26 +250,26 @@ class Results:
     runs: list[Run]
 
     def write(self, path: Path) -> None:
-        """Write JSON, a run a line, through a file beside `path`: an interruption leaves the older results alone."""
+        """Write JSON, one line for each run. An interruption leaves the older file as it was."""
         data = {"schema": self.SCHEMA, **asdict(self)}
         runs = ",\n".join(json.dumps(run, allow_nan=False, separators=(",", ":")) for run in data.pop("runs"))
         head = json.dumps(data, allow_nan=False, indent=1).removesuffix("\n}")
         _replace(path, f'{head},\n "runs": [\n{runs}\n]}}\n')
 
-    @classmethod
-    def read(cls, path: Path) -> "Results":
-        """Read what `write` wrote. Raises ValueError that names the file if it holds anything else."""
-        try:
-            return cls(**_read(path, cls.SCHEMA))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{path} is not a file of experiment results: {error}") from error
-
 
 @dataclass(frozen=True)
-class Scene:
-    """What a notebook saw in the run that is committed, and on what; data: what its figure needs, by name."""
+class Scene(_File):
+    """What a notebook saw in the run that is committed.
+
+    Attributes:
+        name: Of the scene, and of its file.
+        scale: "full", which is committed, or "quick".
+        machine: What it ran on, as `machine.describe` says.
+        data: What its figure needs, by name.
+    """
 
     SCHEMA: ClassVar = "lightbroker-scene/1"
+    HOLDS: ClassVar = "a notebook's results"
 
     name: str
     scale: str
@@ -184,33 +277,22 @@ class Scene:
     data: dict[str, Any]
 
     def write(self, path: Path) -> None:
-        """Write JSON, through a file beside `path`; raises TypeError or ValueError for what JSON cannot hold."""
+        """Write JSON. An interruption leaves the older file as it was.
+
+        Raises:
+            TypeError: JSON cannot hold the data.
+            ValueError: A number is infinite or not a number.
+        """
         _replace(path, json.dumps({"schema": self.SCHEMA, **asdict(self)}, allow_nan=False) + "\n")
 
     @classmethod
-    def read(cls, path: Path) -> "Scene":
-        """Read what `write` wrote. Raises ValueError that names the file if it holds anything else."""
-        try:
-            return cls(**_load(path, cls.SCHEMA))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{path} is not a file of a notebook's results: {error}") from error
+    def _parsed(cls, data: dict[str, Any]) -> dict[str, Any]:
+        return data
 
 
 def _replace(path: Path, text: str) -> None:
+    """Write a file beside `path`, then put it in its place in one step, so that no half-written file is left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.write_text(text)
     part.replace(path)
-
-
-def _read(path: Path, schema: str) -> dict[str, Any]:
-    data = _load(path, schema)
-    return {**data, "runs": [Run.from_dict(run) for run in data["runs"]]}
-
-
-def _load(path: Path, schema: str) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(path.read_text())
-    found = data.pop("schema")
-    if found != schema:
-        raise ValueError(f"its schema is {found!r}, not {schema!r}")
-    return data

@@ -13,7 +13,7 @@ from lightbroker.lab.measure.consumers import Log, serve
 from lightbroker.lab.measure.curves import heat, ladder
 from lightbroker.lab.measure.handlers import HANDLERS, no_op
 from lightbroker.lab.measure.memory import freeze, resident
-from lightbroker.lab.measure.message_times import Times
+from lightbroker.lab.measure.message_times import MessageTimes
 from lightbroker.lab.measure.results import Config, Measurement
 from lightbroker.lab.measure.stats import percentile
 from lightbroker.lab.peers.asyncio_queue import AsyncioQueue
@@ -134,7 +134,7 @@ def requests(config: Config) -> Measurement:
 
 
 def _latency(
-    system: System, config: Config, run: Times, invalid: str | None, further: dict[str, float | None]
+    system: System, config: Config, run: MessageTimes, invalid: str | None, further: dict[str, float | None]
 ) -> Measurement:
     until_ack = config.handler != "none" or config.scenario == "requests"
     latency = (run.response if until_ack else run.latency)(config.warmup) / 1e3

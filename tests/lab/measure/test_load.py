@@ -8,7 +8,7 @@ import pytest
 
 from lightbroker.lab.measure import load
 from lightbroker.lab.measure.audit import audit, make_bodies
-from lightbroker.lab.measure.message_times import OpenLoop
+from lightbroker.lab.measure.message_times import OpenLoopTimes
 from lightbroker.lab.peers.asyncio_queue import AsyncioQueue
 from lightbroker.lab.peers.base import Record, System
 from lightbroker.lab.peers.standard import LightBroker, QueueQueue, SimpleQueue
@@ -89,7 +89,7 @@ def test_a_sender_that_is_late_by_less_than_a_hundredth_of_the_run_is_valid() ->
     planned = np.arange(100, dtype=np.int64) * 1_000_000
     for lag, valid in ((0, True), (900_000, True), (1_100_000, False)):
         late = planned + lag
-        run = OpenLoop(planned, sent=late, received=late, acked=late, kept=[], ticked=late[:0])
+        run = OpenLoopTimes(planned, sent=late, received=late, acked=late, kept=[], ticked=late[:0])
         assert (run.invalid() is None) is valid
 
 
