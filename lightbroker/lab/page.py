@@ -1,7 +1,8 @@
-"""A notebook's frame: which scale it runs at, on what, and its figures.
+"""The frame of a notebook: the scale it runs at, the machine it runs on, and its figures.
 
-At `full` scale a figure's data goes to `figures/data/` and its picture to `figures/`, from where `make figures` draws
-the same picture again; at `quick` scale, which is for continuous integration, nothing is written.
+At the scale `full`, the data of a figure is written to `figures/data/` and its picture to `figures/`. `make figures`
+draws the same picture from the data again. At the scale `quick`, which is for continuous integration, nothing is
+written.
 """
 
 import os
@@ -22,10 +23,17 @@ T = TypeVar("T")
 
 
 class Page:
-    """The frame of the notebook that makes it, in a folder beside `figures/`; prints what the page runs on.
+    """The frame of one notebook. Making it prints what the notebook runs on.
 
-    The environment variable LIGHTBROKER_SCALE is `full` (what is committed, and the default) or `quick`; anything else
-    raises ValueError.
+    The current folder has to be beside `figures/`. The environment variable LIGHTBROKER_SCALE is `full`, the default
+    and what is committed, or `quick`.
+
+    Attributes:
+        scale: "full" or "quick".
+        data: The folder of the committed results.
+
+    Raises:
+        ValueError: LIGHTBROKER_SCALE is something else.
     """
 
     def __init__(self) -> None:
@@ -33,7 +41,7 @@ class Page:
         if self.scale not in SCALES:
             raise ValueError(f"LIGHTBROKER_SCALE is {self.scale!r}, not {' or '.join(SCALES)}")
         self._figures = Path.cwd().parent / "figures"
-        self.data = self._figures / "data"  #: the committed results
+        self.data = self._figures / "data"
         self._machine = machine.describe()
         libraries: Any = self._machine["libraries"]
         print(f"LightBroker {libraries['lightbroker']}, {self._machine['python_build']} {self._machine['python']}")
@@ -41,13 +49,18 @@ class Page:
         print(f"{str(self._machine['date'])[:10]}, scale: {self.scale}")
 
     def pick(self, *, full: T, quick: T) -> T:
-        """The value for the scale that the page runs at."""
+        """Return the argument that has the name of the scale."""
         return full if self.scale == "full" else quick
 
     def figure(self, name: str, **data: Any) -> Image:
-        """The figure of that name, drawn from `data` as `figures.DRAWINGS` says; kept at full scale.
+        """Draw a figure from the data of this run; at the scale `full`, write its data and its picture.
 
-        data: what JSON can hold, by name. Raises ValueError for a name that no drawing has, or one that needs no data.
+        Args:
+            name: The name of a drawing in `figures.catalogue.DRAWINGS`.
+            data: What the drawing needs, by name, as JSON can hold it.
+
+        Raises:
+            ValueError: No drawing has that name, or the drawing needs no data.
         """
         drawing = _drawing(name)
         if drawing.data is None:
@@ -56,13 +69,15 @@ class Page:
             folder = self._figures if self.scale == "full" else Path(scratch)
             path = folder / "data" / f"{drawing.data}.json"
             Scene(drawing.data, self.scale, self._machine, data).write(path)
-            # Drawn from the file, as `make figures` does: what JSON does not keep cannot show.
+            # Drawn from the file, as `make figures` does, so that both draw only what JSON keeps.
             return _draw(drawing, path, folder)
 
     def committed(self, name: str) -> Image:
-        """The figure of that name, drawn from what is committed in `figures/data/`; measures and writes nothing.
+        """Draw a figure from the data that is committed in `figures/data/`; measure and write nothing.
 
-        Raises ValueError for a name that no drawing has, and FileNotFoundError if its data is not there.
+        Raises:
+            ValueError: No drawing has that name.
+            FileNotFoundError: Its data is not there.
         """
         drawing = _drawing(name)
         with TemporaryDirectory() as scratch:

@@ -1,7 +1,7 @@
-"""Threads that are switched where a page says so: generators, stepped in the order of a script.
+"""Threads that are switched where a script says so: generators, stepped in the order of the script.
 
-A toy is written as a generator that yields wherever the interpreter may switch threads. The same script gives the same
-interleaving on every machine, which a race among real threads does not.
+A small program is written as a generator that yields wherever the interpreter could switch threads. The same script
+gives the same interleaving on every machine. A race between real threads does not.
 """
 
 from collections.abc import Generator, Mapping
@@ -9,11 +9,19 @@ from typing import Any
 
 
 def replay(script: str, threads: Mapping[str, Generator[object, None, Any]]) -> dict[str, Any]:
-    """Step each thread whenever the script names it, and return what those that came to an end returned.
+    """Step each thread whenever the script names it.
 
-    script: names separated by spaces, as in `A A B B A`; a step runs to the next `yield` or to the end; threads: a
-    generator for each name. An exception of a thread is raised here, as it would be in that thread.
-    Raises ValueError for a name that is no thread, and for a step of a thread that has ended.
+    An exception of a thread is raised here.
+
+    Args:
+        script: Names separated by spaces, such as `A A B B A`. A step runs a thread to its next `yield` or its end.
+        threads: A generator for each name.
+
+    Returns:
+        What each thread returned that came to its end, by its name.
+
+    Raises:
+        ValueError: A step names no thread, or a thread that has ended.
     """
     ended: dict[str, Any] = {}
     for place, name in enumerate(script.split(), 1):

@@ -1,7 +1,7 @@
-"""What theory predicts for a measured queue: arrivals and services in, utilisation and wait out, and what to doubt.
+"""What theory predicts for measured arrivals and services, and which of its assumptions they contradict.
 
-A model is as good as its assumptions, so each of them is looked for in the measurement. Where one fails, the prediction
-is still given, beside a warning that says which and by how much.
+A model is as good as its assumptions, so each assumption is checked against the measurement. Where one fails, the
+prediction is still given, with a warning that says which assumption failed and by how much.
 """
 
 import math
@@ -14,22 +14,31 @@ from numpy.typing import ArrayLike, NDArray
 from lightbroker.lab.theory.queueing import GGc, MMc, little
 from lightbroker.lab.theory.simulation import simulate
 
-_ENOUGH = 1_000  # arrivals; with fewer, the checks below see nothing but noise
-_SIGMAS = 4.0
-_EXPONENTIAL = 0.25  # how far a squared coefficient of variation may be from 1
-_WINDOWS = (30, 100, 300)  # in how many parts of the time arrivals are counted: a burst shows in one at least
-_BURSTY = 2.0  # times the variance of the counts that independent arrivals would have
+_ENOUGH = 1_000  # messages; with fewer, the checks see only noise
+_SIGMAS = 4.0  # standard errors by which a check must fail before it warns
+_EXPONENTIAL = 0.25  # how far a squared coefficient of variation may be from 1, which exponential times have
+_WINDOWS = (30, 100, 300)  # into how many parts the time is divided to count arrivals; a burst shows in at least one
+_BURSTY = 2.0  # how many times the variance of independent arrivals the counts may have
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a queue with these arrivals and services is expected to do; times in seconds.
+    """What a queue with these arrivals and services is expected to do. Times are seconds.
 
-    arrival_scv, service_scv: squared coefficients of variation, 1 for exponential times; wait: the mean predicted by
-    Kingman (several servers: Allen and Cunneen), exponential_wait: by M/M/c; both are None without a steady state;
-    replayed_wait: the mean of a simulated queue with exactly these arrivals and services, which assumes nothing but
-    first come, first served; present: mean number in the system (Little's law on `wait`); warnings: assumptions that
-    the measurement contradicts.
+    Attributes:
+        rate: Mean rate of the arrivals, per second.
+        service: Mean time of a service.
+        servers: How many serve the queue.
+        utilisation: Share of the servers' time that the services take.
+        arrival_scv: Squared coefficient of variation of the times between arrivals; 1 for exponential times.
+        service_scv: The same of the services.
+        wait: Mean wait by Kingman's approximation, with several servers that of Allen and Cunneen; None without a
+            steady state.
+        exponential_wait: Mean wait by M/M/c; None without a steady state.
+        replayed_wait: Mean wait of a simulated queue with exactly these arrivals and services. It assumes only that
+            messages are served in the order of their arrival.
+        present: Mean number in the system by Little's law, from `wait`; None without a steady state.
+        warnings: The assumptions that the measurement contradicts.
     """
 
     rate: float
@@ -46,9 +55,15 @@ class Prediction:
 
 
 def predict(arrivals: ArrayLike, services: ArrayLike, servers: int = 1) -> Prediction:
-    """Predict the wait of messages that arrive at `arrivals` and take `services` (both in seconds), in that order.
+    """Predict how long messages wait.
 
-    Raises ValueError if there are fewer than three, if the two differ in length, or if no time passes.
+    Args:
+        arrivals: When each message arrived, in the order of time, in seconds.
+        services: How long each took its server, in seconds, in the same order.
+        servers: How many serve the queue.
+
+    Raises:
+        ValueError: Fewer than three messages, arrivals and services that differ in number, or no time that passes.
     """
     at, needs = np.asarray(arrivals, dtype=float), np.asarray(services, dtype=float)
     replayed = simulate(at, needs, servers)
@@ -101,7 +116,7 @@ def _doubts(
     spread = math.sqrt(max(arrival_scv, 1 / at.size) * at.size)
     if abs(late - early) > _SIGMAS * spread:
         yield f"not stationary: {early} arrivals in the first half of the time, {late} in the second"
-    # Independent gaps give counts with the variance mean * scv; more means that busy times follow each other.
+    # With independent gaps, the variance of the counts is their mean times arrival_scv. More means that arrivals bunch.
     dispersion = max(float(counts.var() / counts.mean()) for counts in (np.histogram(at, n)[0] for n in _WINDOWS))
     if dispersion > _BURSTY * max(arrival_scv, 0.5):
         yield f"bursts: counts vary {dispersion:.1f} times as much as Poisson's, {arrival_scv:.1f} were expected"
@@ -117,6 +132,6 @@ def _scv(times: NDArray[np.float64]) -> float:
 
 
 def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    if min(one.std(), other.std()) <= 1e-9 * abs(float(one.mean())):  # constant, but for rounding
+    if min(one.std(), other.std()) <= 1e-9 * abs(float(one.mean())):  # constant apart from rounding
         return 0.0
     return float(np.corrcoef(one, other)[0, 1])

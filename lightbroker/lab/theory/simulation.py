@@ -1,7 +1,7 @@
-"""A simulated queue: first come, first served. What it returns is simulated, never measured; say so beside the number.
+"""A simulated queue that serves messages in the order of their arrival. Label its numbers as simulated.
 
-With the arrivals and services of a model it checks the theory; with measured ones it says what a perfect queue would
-have made of them, whatever their distribution.
+With the arrivals and services of a model, it checks the theory. With measured ones, it says what a perfect queue would
+have done with them, whatever their distribution.
 """
 
 import heapq
@@ -13,7 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class Simulated:
-    """Seconds in the queue and in the system, of the messages that were accepted, and how many were rejected."""
+    """What happened to the messages of a simulation.
+
+    Attributes:
+        wait: Seconds that each accepted message waited before its service.
+        response: Seconds that each accepted message spent in the system: wait and service.
+        rejected: How many messages found no room.
+    """
 
     wait: NDArray[np.float64]
     response: NDArray[np.float64]
@@ -21,10 +27,17 @@ class Simulated:
 
 
 def simulate(arrivals: ArrayLike, services: ArrayLike, servers: int = 1, places: int | None = None) -> Simulated:
-    """Pass messages that arrive at `arrivals` and need `services` (both in seconds) through one queue.
+    """Pass messages through one queue.
 
-    servers: how many serve it; places: how many it holds, those in service included (None: without bound); an arrival
-    that finds none is rejected. Raises ValueError if the two differ in length or the arrivals are out of order.
+    Args:
+        arrivals: When each message arrives, in the order of time, in seconds.
+        services: How long each message takes its server, in seconds.
+        servers: How many serve the queue.
+        places: How many messages there is room for, those in service included; None is unbounded. A message that finds
+            no room is rejected.
+
+    Raises:
+        ValueError: Arrivals and services differ in number, the arrivals are out of order, or there is no server.
     """
     at, needs = np.asarray(arrivals, dtype=float), np.asarray(services, dtype=float)
     if at.shape != needs.shape or at.ndim != 1:
@@ -40,9 +53,17 @@ def simulate(arrivals: ArrayLike, services: ArrayLike, servers: int = 1, places:
 
 
 def lindley(arrivals: NDArray[np.float64], services: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Waits at one server, by Lindley's recursion w[n+1] = max(0, w[n] + service[n] - gap[n]) (1952).
+    """Return how long each message waits at one server, by Lindley's recursion (1952).
 
-    Unrolled, it is the walk of `service - gap` above its lowest point so far: two passes of numpy and no loop.
+    The recursion is w[n+1] = max(0, w[n] + service[n] - gap[n]). Unrolled, the wait is the height of the walk of
+    `service - gap` above its lowest point so far. That takes two passes of numpy and no loop.
+
+    Args:
+        arrivals: When each message arrives, in the order of time, in any unit.
+        services: How long each message takes the server, in the same unit.
+
+    Returns:
+        The waits, in the same unit.
     """
     walk = np.concatenate(([0.0], np.cumsum(services[:-1] - np.diff(arrivals))))[: arrivals.size]
     waits: NDArray[np.float64] = walk - np.minimum.accumulate(walk)
@@ -52,8 +73,8 @@ def lindley(arrivals: NDArray[np.float64], services: NDArray[np.float64]) -> NDA
 def _by_events(
     arrivals: NDArray[np.float64], services: NDArray[np.float64], servers: int, places: int | None
 ) -> Simulated:
-    free = [0.0] * servers  # when each server is done with what it has, earliest first
-    leaving: list[float] = []
+    free = [0.0] * servers  # a heap of the times at which each server has nothing more to do
+    leaving: list[float] = []  # a heap of the times at which the messages in the system leave it
     waits, responses, rejected = [], [], 0
     for now, need in zip(arrivals.tolist(), services.tolist(), strict=True):
         while leaving and leaving[0] <= now:
