@@ -2,8 +2,8 @@
 
 A peer's docstring says how it is set up here and what it does not promise. No peer is imported before it is chosen.
 
+temporary             temporary folders, free ports, and servers that are stopped at the end of a context
 base                  what a peer has to do, and the list of promises
-temporary             temporary folders, free ports, and servers that are stopped when their user is done
 standard              `queue.Queue`, `queue.SimpleQueue`, and LightBroker in memory
 event_loops           queues with an event loop on one side or on both
 asyncio_queue         `asyncio.Queue` under load from threads

@@ -1,8 +1,8 @@
-"""What a peer is: it passes messages through in its own idiom, and says what it promises for them.
+"""What a peer is: it passes messages through as its users would, and states what it promises for them.
 
-No adapter stands between the loop and the queue where that could be felt: a system that takes microseconds writes its
-own loops, because a common interface called once per message would add the same constant to every system and so
-flatter the slow ones' ratio. Files and servers, which take tens of them and more, share the loops of `Stored`.
+A system that takes microseconds for a message writes its own loops. A common interface that is called once for each
+message would add the same constant to every system, and so make slow systems look better in a ratio. Files and servers
+take tens of microseconds and more, so they share the loops of `Stored`.
 """
 
 from abc import ABC, abstractmethod
@@ -12,21 +12,31 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lightbroker.lab.peers.temporary import REDIS, folder, redis_server
+
 Record = Callable[[bytes], object]  #: what a consumer does with a body: keep it, or note the time and keep it
-STOP = b""  #: the body after which a consumer returns; it is settled like any other but not recorded
+STOP = b""  #: the body after which a consumer returns; it is acked like any other but not recorded
 MOMENT = 0.05  #: seconds for which `Stored.work` waits for a message
-POLL = 0.001  #: seconds between two looks, where a system cannot wait for a message itself
+POLL = 0.001  #: seconds between two looks at a system that cannot wait for a message itself
 
 
 @dataclass(frozen=True, kw_only=True)
 class Promises:
-    """What a system does for a message besides passing it on, as it is set up here; a number is worth little without.
+    """What a system does for a message besides passing it on, as it is set up here.
 
-    bounded: it can be told how many messages to hold at most; ack: a message that was taken is kept until its consumer
-    says that it is done; lease: what a dead consumer took is delivered again without anybody's help; retry: what failed
-    is tried again by itself, a limited number of times; dead_letters: what was given up is kept apart; durable: what it
-    holds outlives its process; across_threads, across_processes: who may share it; batches: there are calls for many
-    messages at once; note: what the words do not say.
+    A measured number says little without the promises that were kept meanwhile.
+
+    Attributes:
+        bounded: It can be told how many messages to hold at most.
+        ack: It keeps a message that was taken until the consumer acknowledges it.
+        lease: It delivers the message of a dead consumer again, without anybody's help.
+        retry: It tries a failed message again by itself, a limited number of times.
+        dead_letters: It keeps apart the messages that it gave up on.
+        durable: What it holds outlives its process.
+        across_threads: Threads may share it.
+        across_processes: Processes may share it.
+        batches: It has calls for many messages at once.
+        note: What the other entries do not say.
     """
 
     bounded: bool = False
@@ -42,9 +52,13 @@ class Promises:
 
 
 class Peer(ABC):
-    """Passes bodies from those who send to those who receive, in the idiom of the system that it stands for.
+    """A system under test. It passes bodies from producers to consumers by the calls that its users would make.
 
-    library: its distribution on PyPI; server: the program that it starts.
+    Attributes:
+        name: Of the system, in the tables and in `catalogue`.
+        promises: What it promises for a message.
+        library: Its distribution on PyPI, if it needs one.
+        server: The program of its server, if it needs one.
     """
 
     name: ClassVar[str]
@@ -54,40 +68,45 @@ class Peer(ABC):
 
     @classmethod
     def open(cls) -> "AbstractContextManager[Peer]":
-        """An empty one, with the file or the server that it needs, until the context ends."""
+        """Return a context with an empty system, and with the file or the server that it needs."""
         return closing(cls())
 
     @abstractmethod
     def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
-        """Pass each body through before the next one, on this thread, with the acknowledgement where there is one."""
+        """Send, receive and ack each body before the next one, on this thread."""
 
     def batch(self, batches: Sequence[Sequence[bytes]], record: Record) -> None:
-        """Pass each batch through before the next one, on this thread, by batch calls where the system has any."""
+        """Send, receive and ack each batch before the next one, on this thread, by batch calls if there are any."""
         for bodies in batches:
             self.cycle(bodies, record)
 
     @abstractmethod
     def acked(self, sent: int) -> int | None:
-        """How many of the `sent` bodies, STOP included, were acknowledged; None if the system does not tell."""
+        """Return how many of the `sent` bodies, STOP included, were acknowledged; None if the system does not tell."""
 
-    def check(self) -> None:  # noqa: B027 - a system without a self-check has nothing to do
-        """Raise if the system's own books do not balance."""
+    def check(self) -> None:  # noqa: B027 - a system without a check of its own has nothing to do
+        """Raise an error if the system's own counts contradict each other."""
 
-    def close(self) -> None:  # noqa: B027 - nor has one without resources
-        """Give up what the system holds."""
+    def close(self) -> None:  # noqa: B027 - a system without resources has nothing to do
+        """Release what the system holds."""
 
 
 class System(Peer):
-    """A queue between the threads or tasks of one process. `capacity=None` means unbounded."""
+    """A queue between the threads or the tasks of one process.
 
-    put: Callable[[bytes], object]  #: from any thread
+    Attributes:
+        put: Sends a body, from any thread.
+    """
+
+    put: Callable[[bytes], object]
 
     @abstractmethod
-    def __init__(self, capacity: int | None = None) -> None: ...
+    def __init__(self, capacity: int | None = None) -> None:
+        """Make an empty queue for at most `capacity` messages; None is unbounded."""
 
     @abstractmethod
     def consume(self, record: Record) -> None:
-        """Receive, record and settle until STOP."""
+        """Receive, record and ack messages until STOP."""
 
     def start_consumers(self, pool: Executor, records: Sequence[Record]) -> list[Future[None]]:
         """Start one consumer for each record."""
@@ -95,7 +114,7 @@ class System(Peer):
 
 
 class Stored(Peer):
-    """Keeps messages in a file or a server, which has an address that several may open."""
+    """A system that keeps its messages in a file or a server, with an address that several processes can open."""
 
     @abstractmethod
     def __init__(self, address: str) -> None: ...
@@ -103,34 +122,58 @@ class Stored(Peer):
     @classmethod
     @abstractmethod
     def home(cls) -> AbstractContextManager[str]:
-        """An empty place for messages, until the context ends; gives its address."""
+        """Return a context with an empty file or server, which gives its address."""
 
     @classmethod
     @contextmanager
     def open(cls) -> "Iterator[Stored]":
-        """One with a place of its own."""
+        """Return a context with an empty system on a file or server of its own."""
         with cls.home() as address, closing(cls(address)) as peer:
             yield peer
 
     @abstractmethod
     def send(self, bodies: Sequence[bytes]) -> None:
-        """Send the bodies, many by one call if the system has such a call."""
+        """Send the bodies, by one call if the system has a call for many."""
 
     @abstractmethod
     def work(self, most: int, record: Record) -> int:
-        """Receive at most so many messages, record and settle them; how many. 0: for a moment there was none."""
+        """Receive, record and ack at most that many messages; return how many, 0 if none came within `MOMENT`."""
 
     def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
-        """Send, receive, settle."""
+        """Send, receive and ack each body before the next one."""
         for body in bodies:
             self.send((body,))
             while not self.work(1, record):
                 pass
 
     def batch(self, batches: Sequence[Sequence[bytes]], record: Record) -> None:
-        """Send, receive, settle, by batch calls where there are any."""
+        """Send, receive and ack each batch before the next one."""
         for bodies in batches:
             self.send(bodies)
             left = len(bodies)
             while left:
                 left -= self.work(left, record)
+
+
+class FileStored(Stored):
+    """A system that keeps its messages in one file."""
+
+    @classmethod
+    @contextmanager
+    def home(cls) -> Iterator[str]:
+        """Return a context with the path of a file in a temporary folder."""
+        with folder() as path:
+            yield str(path / "bench.db")
+
+
+class RedisStored(Stored):
+    """A system that keeps its messages on a Redis server, which writes nothing to the disk here."""
+
+    server = REDIS
+
+    @classmethod
+    @contextmanager
+    def home(cls) -> Iterator[str]:
+        """Return a context with the URL of a server of its own."""
+        with redis_server() as url:
+            yield url

@@ -1,4 +1,4 @@
-"""All peers by name. A module, and with it a library, is loaded when its peer is chosen; what is missing is named."""
+"""Every peer by its name. A module, and with it a library, is imported when its peer is chosen."""
 
 import shutil
 from importlib import import_module, metadata
@@ -30,12 +30,16 @@ _PEERS = {
     "beanstalkd": "servers.beanstalkd.Beanstalkd",
     "RabbitMQ": "servers.rabbitmq.RabbitMQ",
 }
-NAMES = tuple(_PEERS)
+NAMES = tuple(_PEERS)  #: of all peers, installed or not
 _INSTALL = "is not installed: pip install 'lightbroker[peers]'"
 
 
 class Unavailable(Exception):
-    """A peer cannot be measured here: it lacks `missing`, a library or a program; the text says how to help."""
+    """A peer cannot be measured here. The text says what to install.
+
+    Attributes:
+        missing: The library or the program that the peer needs.
+    """
 
     def __init__(self, missing: str, help: str) -> None:
         super().__init__(f"{missing} {help}")
@@ -43,7 +47,15 @@ class Unavailable(Exception):
 
 
 def load(name: str) -> type[Peer]:
-    """The peer of that name; raises Unavailable if its library or its server is missing, KeyError for another name."""
+    """Import a peer.
+
+    Args:
+        name: One of `NAMES`.
+
+    Raises:
+        Unavailable: Its library or its server is not installed.
+        KeyError: No peer has that name.
+    """
     module, _, kind = _PEERS[name].rpartition(".")
     try:
         found: type[Peer] = getattr(import_module(f"{__package__}.{module}"), kind)

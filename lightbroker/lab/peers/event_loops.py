@@ -1,61 +1,69 @@
-"""Queues that an event loop and a thread share, each side in its own idiom; `asyncio.Queue` for one loop alone."""
+"""Queues that an event loop and a thread share, each side by its own calls, and `asyncio.Queue` for one loop alone."""
 
 import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from lightbroker import Broker
-from lightbroker.aio import AsyncBroker
+from lightbroker.aio import AsyncBroker, AsyncQueue
 from lightbroker.lab.peers.base import Peer, Promises, Record
-from lightbroker.lab.peers.standard import LightBroker, consume
+from lightbroker.lab.peers.standard import BrokerPeer, LightBroker, get_until_stop, pull_until_stop
 
 
 class LoopPeer(Peer):
-    """Made in a running loop. `capacity=None` means unbounded."""
+    """A queue that is made and used in a running event loop."""
 
     @abstractmethod
-    def __init__(self, capacity: int | None = None) -> None: ...
+    def __init__(self, capacity: int | None = None) -> None:
+        """Make an empty queue for at most `capacity` messages; None is unbounded."""
 
     def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
-        """Not for a thread: see `pass_on`."""
+        """Raise TypeError: `pass_on` is the cycle of an event loop."""
         raise TypeError(f"{self.name} is measured in an event loop")
 
     @abstractmethod
     async def pass_on(self, bodies: Sequence[bytes], record: Record) -> None:
-        """Send, receive and settle each body before the next, in the loop."""
+        """Send, receive and ack each body before the next one, in the loop."""
 
     @abstractmethod
     async def send(self, bodies: Sequence[bytes]) -> None:
-        """Send all from the loop."""
+        """Send all bodies from the loop."""
 
     @abstractmethod
     async def receive(self, record: Record) -> None:
-        """Receive, record and settle in the loop, until STOP."""
+        """Receive, record and ack messages in the loop, until STOP."""
 
     @abstractmethod
     def send_from_thread(self, bodies: Sequence[bytes]) -> None:
-        """Send all from a thread."""
+        """Send all bodies from a thread."""
 
     @abstractmethod
     def receive_in_thread(self, record: Record) -> None:
-        """Receive, record and settle in a thread, until STOP."""
+        """Receive, record and ack messages in a thread, until STOP."""
 
 
-class LightLoop(LoopPeer):
-    """An `AsyncBroker` in memory and the `Broker` behind it."""
+class LightLoop(LoopPeer, BrokerPeer):
+    """A `Broker` in memory for threads, and an `AsyncBroker` over it for coroutines.
+
+    It does not promise that a message outlives the process, and no other process can share it.
+    """
 
     name = LightBroker.name
     promises = LightBroker.promises
 
     def __init__(self, capacity: int | None = None) -> None:
-        self._broker = Broker()
-        self._queue = self._broker.queue("bench", capacity=capacity)
-        self._front = AsyncBroker(self._broker)
+        BrokerPeer.__init__(self, Broker(), capacity)
+        self._async_broker = AsyncBroker(self.broker)
+
+    async def _async_queue(self) -> AsyncQueue:
+        return await self._async_broker.queue("bench", capacity=self.queue.options.capacity)
 
     async def pass_on(self, bodies: Sequence[bytes], record: Record) -> None:
-        """push, pull, ack."""
-        queue = await self._front.queue("bench", capacity=self._queue.options.capacity)
+        """Use `push`, `pull` and `ack`."""
+        queue = await self._async_queue()
         push, pull = queue.push, queue.pull
         for body in bodies:
             await push(body)
@@ -64,14 +72,14 @@ class LightLoop(LoopPeer):
             await delivery.ack()
 
     async def send(self, bodies: Sequence[bytes]) -> None:
-        """push."""
-        push = (await self._front.queue("bench", capacity=self._queue.options.capacity)).push
+        """Use `push`."""
+        push = (await self._async_queue()).push
         for body in bodies:
             await push(body)
 
     async def receive(self, record: Record) -> None:
-        """pull, ack."""
-        pull = (await self._front.queue("bench", capacity=self._queue.options.capacity)).pull
+        """Use `pull` and `ack`."""
+        pull = (await self._async_queue()).pull
         while True:
             delivery = await pull()
             body = delivery.message.body
@@ -82,120 +90,110 @@ class LightLoop(LoopPeer):
             await delivery.ack()
 
     def send_from_thread(self, bodies: Sequence[bytes]) -> None:
-        """push."""
-        push = self._queue.push
+        """Use `push`."""
+        push = self.queue.push
         for body in bodies:
             push(body)
 
     def receive_in_thread(self, record: Record) -> None:
-        """pull, ack."""
-        consume(self._queue, record)
-
-    def acked(self, sent: int) -> int:
-        """The broker's own count."""
-        return self._queue.stats().acked
-
-    def check(self) -> None:
-        """The conservation law."""
-        self._broker.check()
-
-    def close(self) -> None:
-        """Close the broker."""
-        self._broker.close(drain=False)
+        """Use `pull` and `ack`."""
+        pull_until_stop(self.queue, record)
 
 
-class _TwoSided(LoopPeer):
-    """`put`, `get`, `task_done` on either side."""
+class TaskDoneLoop(LoopPeer):
+    """A queue with `put`, `get` and `task_done` on two sides, one for coroutines and one for threads."""
 
-    asynchronous: Any
-    synchronous: Any
+    for_coroutines: Any
+    for_threads: Any
 
     async def pass_on(self, bodies: Sequence[bytes], record: Record) -> None:
-        """put, get, task_done."""
-        put, get, task_done = self.asynchronous.put, self.asynchronous.get, self.asynchronous.task_done
+        """Use `put`, `get` and `task_done`."""
+        put, get, task_done = self.for_coroutines.put, self.for_coroutines.get, self.for_coroutines.task_done
         for body in bodies:
             await put(body)
             record(await get())
             task_done()
 
     async def send(self, bodies: Sequence[bytes]) -> None:
-        """put."""
-        put = self.asynchronous.put
+        """Use `put`."""
+        put = self.for_coroutines.put
         for body in bodies:
             await put(body)
 
     async def receive(self, record: Record) -> None:
-        """get, task_done."""
-        get, task_done = self.asynchronous.get, self.asynchronous.task_done
+        """Use `get` and `task_done`."""
+        get, task_done = self.for_coroutines.get, self.for_coroutines.task_done
         while body := await get():
             record(body)
             task_done()
         task_done()
 
     def send_from_thread(self, bodies: Sequence[bytes]) -> None:
-        """put."""
-        put = self.synchronous.put
+        """Use `put`."""
+        put = self.for_threads.put
         for body in bodies:
             put(body)
 
     def receive_in_thread(self, record: Record) -> None:
-        """get, task_done."""
-        get, task_done = self.synchronous.get, self.synchronous.task_done
-        while body := get():
-            record(body)
-            task_done()
-        task_done()
+        """Use `get` and `task_done`."""
+        get_until_stop(self.for_threads, record)
 
     def acked(self, sent: int) -> int | None:
-        """What was sent and is not unfinished."""
-        return sent - int(self.synchronous.unfinished_tasks)
+        """Return how many were sent and are not unfinished."""
+        return sent - int(self.for_threads.unfinished_tasks)
 
 
-class AsyncioLoop(_TwoSided):
-    """`asyncio.Queue`, which has no side for threads."""
+class AsyncioLoop(TaskDoneLoop):
+    """`asyncio.Queue` with `task_done`, for the coroutines of one event loop. It has no side for threads.
+
+    It promises nothing for a message that was taken. `task_done` only counts, so the message of a failed coroutine is
+    gone. Nothing outlives the process, and threads must not share it.
+    """
 
     name = "asyncio.Queue"
     promises = Promises(bounded=True, across_threads=False, note="one event loop only; a taken message is gone")
 
     def __init__(self, capacity: int | None = None) -> None:
-        self.asynchronous = asyncio.Queue(capacity or 0)
+        self.for_coroutines = asyncio.Queue(capacity or 0)
 
     def acked(self, sent: int) -> None:
-        """None: it counts `task_done` and does not tell."""
+        """Return None: it counts `task_done` and does not tell."""
 
 
-class JanusLoop(_TwoSided):
-    """janus."""
+#: What janus and culsans promise, on their side for threads.
+BRIDGE = Promises(bounded=True, note="joins threads and an event loop; task_done only counts")
+
+
+class BridgeLoop(TaskDoneLoop):
+    """A queue of a library that joins threads and event loops. The library is imported when the queue is made.
+
+    It promises nothing for a message that was taken. `task_done` only counts, so the message of a dead or failed
+    consumer is gone. Nothing outlives the process.
+    """
+
+    promises = BRIDGE
+
+    def __init__(self, capacity: int | None = None) -> None:
+        self._queue: Any = import_module(self.name).Queue(capacity or 0)
+        self.for_coroutines, self.for_threads = self._queue.async_q, self._queue.sync_q
+
+    def close(self) -> None:
+        """Close the queue."""
+        self._queue.close()
+
+
+class JanusLoop(BridgeLoop):
+    """janus, which joins threads and one event loop."""
 
     name = library = "janus"
-    promises = Promises(bounded=True, note="joins threads and an event loop; task_done only counts")
-
-    def __init__(self, capacity: int | None = None) -> None:
-        import janus
-
-        self._queue: Any = janus.Queue(capacity or 0)
-        self.asynchronous, self.synchronous = self._queue.async_q, self._queue.sync_q
-
-    def close(self) -> None:
-        """Close the queue."""
-        self._queue.close()
 
 
-class CulsansLoop(_TwoSided):
-    """culsans."""
+class CulsansLoop(BridgeLoop):
+    """culsans, which joins threads and any number of event loops."""
 
     name = library = "culsans"
-    promises = Promises(bounded=True, note="joins threads and event loops; task_done only counts")
-
-    def __init__(self, capacity: int | None = None) -> None:
-        import culsans
-
-        self._queue: Any = culsans.Queue(capacity or 0)
-        self.asynchronous, self.synchronous = self._queue.async_q, self._queue.sync_q
-
-    def close(self) -> None:
-        """Close the queue."""
-        self._queue.close()
+    promises = replace(BRIDGE, note="joins threads and event loops; task_done only counts")
 
 
+#: Every such queue by its name.
 LOOPS: dict[str, type[LoopPeer]] = {each.name: each for each in (LightLoop, AsyncioLoop, JanusLoop, CulsansLoop)}

@@ -1,30 +1,29 @@
-"""LightBroker on its stores that outlive a process or reach beyond it: SQLite at both settings, and Redis."""
+"""LightBroker on the stores that outlive a process: SQLite at both of its settings, and Redis."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
 
 from lightbroker import Broker, QueueEmpty
-from lightbroker.lab.peers.base import MOMENT, Promises, Record, Stored
+from lightbroker.lab.peers.base import MOMENT, FileStored, Promises, Record, RedisStored, Stored
 from lightbroker.lab.peers.standard import BrokerPeer
-from lightbroker.lab.peers.temporary import REDIS, folder, redis_server
 
 
 class LightStored(BrokerPeer, Stored):
-    """A queue of a `Broker` on the store at an address; the program is the one that it would be in memory."""
+    """A queue of a `Broker` on the store at an address. The calls are the same as in memory."""
 
     def __init__(self, address: str) -> None:
         super().__init__(Broker(address), None)
 
     def send(self, bodies: Sequence[bytes]) -> None:
-        """push or push_many."""
+        """Use `push`, or `push_many` for more than one."""
         if len(bodies) == 1:
             self.queue.push(bodies[0])
         else:
             self.queue.push_many(bodies)
 
     def work(self, most: int, record: Record) -> int:
-        """pull and ack, or pull_many and ack_many."""
+        """Use `pull` and `ack`, or `pull_many` and `ack_many` for more than one."""
         try:
             deliveries = [self.queue.pull(MOMENT)] if most == 1 else self.queue.pull_many(most, MOMENT)
         except QueueEmpty:
@@ -52,8 +51,11 @@ def _promises(durable: bool, note: str) -> Promises:
     )
 
 
-class LightSqlite(LightStored):
-    """In an SQLite file, whose commits a crash of the process does not undo."""
+class LightSqlite(LightStored, FileStored):
+    """LightBroker in an SQLite file, whose commits survive a crash of the process.
+
+    It does not promise that the last commits survive a power cut.
+    """
 
     name = "LightBroker SQLite"
     promises = _promises(True, "synchronous=normal: the last commits may go with the power")
@@ -62,30 +64,26 @@ class LightSqlite(LightStored):
     @classmethod
     @contextmanager
     def home(cls) -> Iterator[str]:
-        """The URL of a file in a temporary folder."""
-        with folder() as path:
-            yield f"sqlite:///{path}/bench.db?synchronous={cls.synchronous}"
+        """Return a context with the URL of a file in a temporary folder."""
+        with super().home() as path:
+            yield f"sqlite:///{path}?synchronous={cls.synchronous}"
 
 
 class LightSqliteFull(LightSqlite):
-    """In an SQLite file, whose commits a power cut does not undo either."""
+    """LightBroker in an SQLite file, whose commits survive a power cut too."""
 
     name = "LightBroker SQLite FULL"
     promises = _promises(True, "synchronous=full: a commit survives a power cut")
     synchronous = "full"
 
 
-class LightRedis(LightStored):
-    """On a Redis server."""
+class LightRedis(LightStored, RedisStored):
+    """LightBroker on a Redis server.
+
+    It does not promise more durability than the server has. This one writes nothing to the disk, so its messages go
+    with it.
+    """
 
     name = "LightBroker Redis"
     promises = _promises(False, "as durable as Redis is told to be; here without its append-only file")
     library = "redis"
-    server = REDIS
-
-    @classmethod
-    @contextmanager
-    def home(cls) -> Iterator[str]:
-        """The URL of a server of its own."""
-        with redis_server() as url:
-            yield url

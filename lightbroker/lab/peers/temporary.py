@@ -1,4 +1,4 @@
-"""A server of the peer's own: on a free port of the loopback interface, in a temporary folder, stopped in the end."""
+"""Temporary folders, and servers that run on a free port of the loopback interface while a context lasts."""
 
 import socket
 import subprocess
@@ -10,19 +10,19 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 REDIS = "redis-server"
-_ATTEMPTS = 3  # another program may take the port between finding and using it
-_PATIENCE = 10.0  # seconds that a server has to stop
+_ATTEMPTS = 3  # another program may take the port before the server does
+_PATIENCE = 10.0  # seconds that a server has to stop before it is killed
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A temporary folder; what a server that is still dying writes into it must not fail the run."""
+    """Return a context with a temporary folder. A server that still writes into it while it stops does no harm."""
     with tempfile.TemporaryDirectory(prefix="lightbroker-", ignore_cleanup_errors=True) as path:
         yield Path(path)
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a TCP port on which no program listens at the moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -30,9 +30,17 @@ def free_port() -> int:
 
 @contextmanager
 def serving(command: Callable[[int, Path], Sequence[str]], patience: float = 10.0) -> Iterator[int]:
-    """Run what `command` returns for a port and a folder until the context ends; gives the port.
+    """Return a context in which a server runs on a free port.
 
-    patience: seconds that it has to accept a connection. Raises RuntimeError with its last words if it does not.
+    Args:
+        command: Makes the command line from the port and a temporary folder for the server's files.
+        patience: Seconds that the server has to accept a connection.
+
+    Returns:
+        A context manager that gives the port.
+
+    Raises:
+        RuntimeError: The server accepted no connection in time; the text has the end of its output.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         port = free_port()
@@ -52,7 +60,7 @@ def serving(command: Callable[[int, Path], Sequence[str]], patience: float = 10.
 
 @contextmanager
 def redis_server() -> Iterator[str]:
-    """A Redis server that writes nothing to the disk; gives its URL."""
+    """Return a context with a Redis server that writes nothing to the disk; it gives the URL."""
     settings = ("--bind", HOST, "--save", "", "--appendonly", "no", "--daemonize", "no")
     with serving(lambda port, home: (REDIS, "--port", str(port), "--dir", str(home), *settings)) as port:
         yield f"redis://{HOST}:{port}/0"

@@ -1,36 +1,26 @@
-"""janus and culsans: queues between threads and asyncio, measured on their threads' side, as `queue.Queue` is."""
+"""janus and culsans: queues that join threads and event loops, measured on their side for threads."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import culsans
 import janus
 
-from lightbroker.lab.peers.base import Peer, Promises, Record
+from lightbroker.lab.peers.event_loops import BRIDGE
+from lightbroker.lab.peers.standard import TaskDonePeer
 
 
-class Bridge(Peer):
-    """`put`, `get`, `task_done` of the threads' side."""
+class Bridge(TaskDonePeer):
+    """The side for threads, used as `queue.Queue` is; `event_loops.BridgeLoop` says what it does not promise."""
 
-    promises = Promises(bounded=True, note="joins threads and an event loop; task_done only counts")
-    queue: Any
+    promises = BRIDGE
 
-    def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
-        """put, get, task_done."""
-        side = self.queue.sync_q
-        put, get, task_done = side.put, side.get, side.task_done
-        for body in bodies:
-            put(body)
-            record(get())
-            task_done()
-
-    def acked(self, sent: int) -> int:
-        """What was sent and is not unfinished."""
-        return sent - int(self.queue.sync_q.unfinished_tasks)
+    def __init__(self, bridge: Any) -> None:
+        self._bridge = bridge
+        self.queue = bridge.sync_q
 
     def close(self) -> None:
         """Close the queue."""
-        self.queue.close()
+        self._bridge.close()
 
 
 class Janus(Bridge):
@@ -39,7 +29,7 @@ class Janus(Bridge):
     name = library = "janus"
 
     def __init__(self) -> None:
-        self.queue = janus.Queue()
+        super().__init__(janus.Queue())
 
 
 class Culsans(Bridge):
@@ -48,4 +38,4 @@ class Culsans(Bridge):
     name = library = "culsans"
 
     def __init__(self) -> None:
-        self.queue = culsans.Queue()
+        super().__init__(culsans.Queue())

@@ -1,22 +1,20 @@
-"""dramatiq, a task queue: to send is to send to an actor, to receive is to call it with what a consumer gets."""
+"""dramatiq, a task queue. To send is to send to an actor, to receive is to call the actor with the next message."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from dramatiq import Broker, actor
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 
-from lightbroker.lab.peers.base import MOMENT, Peer, Promises, Record, Stored
-from lightbroker.lab.peers.temporary import REDIS, redis_server
+from lightbroker.lab.peers.base import MOMENT, Peer, Promises, Record, RedisStored
 
 _QUEUE = "bench"
 
 
 class DramatiqPeer(Peer):
-    """One actor and one consumer of its queue. Its bodies have to be JSON, so they are text in base 64."""
+    """One actor, and one consumer of its queue. dramatiq's messages are JSON, so the bodies are sent as base 64."""
 
     library = "dramatiq"
 
@@ -31,7 +29,7 @@ class DramatiqPeer(Peer):
         self.consumer: Any = broker.consume(_QUEUE, prefetch=1, timeout=int(MOMENT * 1e3))
 
     def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
-        """Send; next message, call of the actor, ack."""
+        """Send to the actor, take the next message, call the actor, ack."""
         self.record = record
         handle, consumer = self.actor, self.consumer
         for body in bodies:
@@ -47,7 +45,11 @@ class DramatiqPeer(Peer):
 
 
 class DramatiqStub(DramatiqPeer):
-    """Its broker in memory, which is made for tests."""
+    """dramatiq on its broker in memory, which is made for tests.
+
+    It promises nothing for the message of a dead consumer: an ack only counts. It has no bound, nothing outlives the
+    process, and no other process can share it.
+    """
 
     name = "dramatiq stub"
     promises = Promises(retry=True, dead_letters=True, note="a task queue's broker for tests; an ack only counts")
@@ -56,12 +58,16 @@ class DramatiqStub(DramatiqPeer):
         super().__init__(StubBroker())
 
     def acked(self, sent: int) -> int:
-        """What was sent and is not unfinished."""
+        """Return how many were sent and are not unfinished."""
         return sent - int(self.broker.queues[_QUEUE].unfinished_tasks)
 
 
-class DramatiqRedis(DramatiqPeer, Stored):
-    """On a Redis server."""
+class DramatiqRedis(DramatiqPeer, RedisStored):
+    """dramatiq on a Redis server.
+
+    It has no bound. The message of a dead worker comes back only when the worker's last heartbeat is 60 s old. It
+    promises no more durability than the server, and this one writes nothing to the disk.
+    """
 
     name = "dramatiq Redis"
     promises = Promises(
@@ -72,17 +78,9 @@ class DramatiqRedis(DramatiqPeer, Stored):
         across_processes=True,
         note="when a worker's heartbeat is 60 s old; a server that writes no file here",
     )
-    server = REDIS
 
     def __init__(self, address: str) -> None:
         super().__init__(RedisBroker(url=address))
-
-    @classmethod
-    @contextmanager
-    def home(cls) -> Iterator[str]:
-        """The URL of a server of its own."""
-        with redis_server() as url:
-            yield url
 
     def send(self, bodies: Sequence[bytes]) -> None:
         """Send to the actor, one by one."""
@@ -90,7 +88,7 @@ class DramatiqRedis(DramatiqPeer, Stored):
             self.actor.send(b64encode(body).decode())
 
     def work(self, most: int, record: Record) -> int:
-        """Next message, call, ack, one by one."""
+        """Take the next message, call the actor and ack, one by one."""
         self.record = record
         for received in range(most):
             message = next(self.consumer)
@@ -101,10 +99,10 @@ class DramatiqRedis(DramatiqPeer, Stored):
         return most
 
     def acked(self, sent: int) -> int:
-        """What was sent and is neither queued nor unacked."""
+        """Return how many were sent and are neither queued nor unacked."""
         return sent - int(self.broker.do_qsize(_QUEUE))  # type: ignore[attr-defined]
 
     def close(self) -> None:
-        """Close the connections too."""
+        """Close the consumer, the broker and its connections."""
         super().close()
         self.broker.client.close()  # type: ignore[attr-defined]

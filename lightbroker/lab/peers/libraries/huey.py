@@ -1,18 +1,20 @@
-"""huey, a task queue: to send is to call a task, to receive is to execute it."""
+"""huey, a task queue. To send is to call a task, to receive is to execute it."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from huey import Huey, MemoryHuey, RedisHuey, SqliteHuey
 
-from lightbroker.lab.peers.base import MOMENT, POLL, Peer, Promises, Record, Stored
-from lightbroker.lab.peers.temporary import REDIS, folder, redis_server
+from lightbroker.lab.peers.base import MOMENT, POLL, FileStored, Peer, Promises, Record, RedisStored, Stored
 
 
 class HueyPeer(Peer):
-    """One task; dequeue and execute, as huey's consumer does. It keeps no results, since a message has none."""
+    """One task, dequeued and executed as huey's own consumer does it. Results are not kept: a message has none.
+
+    It promises nothing for the message of a dead consumer: there is no acknowledgement, so the message is gone. It has
+    no bound, and messages that it gave up on are not kept apart.
+    """
 
     library = "huey"
 
@@ -26,7 +28,7 @@ class HueyPeer(Peer):
         self.handle: Any = huey.task()(handle)
 
     def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
-        """Call the task; dequeue, execute."""
+        """Call the task, then dequeue and execute it."""
         self.record = record
         handle, dequeue, execute = self.handle, self.huey.dequeue, self.huey.execute
         for body in bodies:
@@ -34,7 +36,7 @@ class HueyPeer(Peer):
             execute(dequeue())
 
     def acked(self, sent: int) -> None:
-        """None: it knows no acknowledgement."""
+        """Return None: there is no acknowledgement."""
 
     def close(self) -> None:
         """Close the storage."""
@@ -42,7 +44,7 @@ class HueyPeer(Peer):
 
 
 class HueyMemory(HueyPeer):
-    """In memory."""
+    """huey in memory. Besides what `HueyPeer` says, nothing outlives the process, and no other process can share it."""
 
     name = "huey memory"
     promises = Promises(retry=True, note="a task queue")
@@ -52,7 +54,7 @@ class HueyMemory(HueyPeer):
 
 
 class HueyStored(HueyPeer, Stored):
-    """In a file or a server, shared by processes."""
+    """huey in a file or on a server, which processes share."""
 
     def send(self, bodies: Sequence[bytes]) -> None:
         """Call the task, one by one."""
@@ -60,7 +62,7 @@ class HueyStored(HueyPeer, Stored):
             self.handle(body)
 
     def work(self, most: int, record: Record) -> int:
-        """Dequeue, execute, one by one."""
+        """Dequeue and execute, one by one."""
         self.record = record
         for received in range(most):
             task = self.huey.dequeue()
@@ -72,8 +74,8 @@ class HueyStored(HueyPeer, Stored):
         return most
 
 
-class HueySqlite(HueyStored):
-    """In an SQLite file."""
+class HueySqlite(HueyStored, FileStored):
+    """huey in an SQLite file. `HueyPeer` says what it does not promise."""
 
     name = "huey SQLite"
     promises = Promises(
@@ -86,30 +88,19 @@ class HueySqlite(HueyStored):
     def __init__(self, address: str) -> None:
         super().__init__(SqliteHuey(filename=address, results=False))
 
-    @classmethod
-    @contextmanager
-    def home(cls) -> Iterator[str]:
-        """The path of a file in a temporary folder."""
-        with folder() as path:
-            yield str(path / "bench.db")
 
+class HueyRedis(HueyStored, RedisStored):
+    """huey on a Redis server.
 
-class HueyRedis(HueyStored):
-    """On a Redis server."""
+    Besides what `HueyPeer` says, it promises no more durability than the server, and this one writes nothing to the
+    disk.
+    """
 
     name = "huey Redis"
     promises = Promises(retry=True, across_processes=True, note="a task queue; a server that writes no file here")
-    server = REDIS
 
     def __init__(self, address: str) -> None:
         super().__init__(RedisHuey(url=address, read_timeout=MOMENT, results=False))
-
-    @classmethod
-    @contextmanager
-    def home(cls) -> Iterator[str]:
-        """The URL of a server of its own."""
-        with redis_server() as url:
-            yield url
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,4 +1,4 @@
-"""kombu on its memory transport, which celery's users know from their tests."""
+"""kombu, a messaging library, on its transport in memory, which users of celery know from their tests."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,12 @@ from lightbroker.lab.peers.base import Peer, Promises, Record
 
 
 class Kombu(Peer):
-    """Its simple queue: `put`, `get`, `ack`."""
+    """kombu's `SimpleQueue` in memory.
+
+    It has no lease: an unacked message comes back only when the same process calls `basic_recover`. A failed message
+    comes back without a limit, and none is kept apart. It has no bound, nothing outlives the process, and no other
+    process can share it.
+    """
 
     name = "kombu memory"
     library = "kombu"
@@ -19,7 +24,7 @@ class Kombu(Peer):
         self.queue = self._connection.SimpleQueue("bench")
 
     def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
-        """put, get, ack."""
+        """Use `put`, `get` and `ack`."""
         put, get = self.queue.put, self.queue.get
         for body in bodies:
             put(body)
@@ -28,12 +33,12 @@ class Kombu(Peer):
             message.ack()
 
     def acked(self, sent: int) -> int:
-        """What was sent and is not in the queue once it has been given back what is unacked."""
+        """Return how many were sent and are not in the queue after every unacked message was put back into it."""
         self.queue.channel.basic_recover(requeue=True)
         return sent - int(self.queue.qsize())
 
     def close(self) -> None:
-        """Close the queue and the connection; the transport's queues belong to the process, so empty this one."""
+        """Empty the queue, which would outlive its connection in this process, and close both."""
         self.queue.clear()
         self.queue.close()
         self._connection.release()

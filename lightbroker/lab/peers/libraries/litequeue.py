@@ -1,17 +1,20 @@
 """litequeue: a queue in an SQLite file."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from litequeue import LiteQueue
 
-from lightbroker.lab.peers.base import POLL, Promises, Record, Stored
-from lightbroker.lab.peers.temporary import folder
+from lightbroker.lab.peers.base import POLL, FileStored, Promises, Record
 
 
-class Litequeue(Stored):
-    """`put`, `pop`, `done`. Its bodies are text; Latin-1 keeps every byte."""
+class Litequeue(FileStored):
+    """litequeue. It takes text, so the bodies are sent as Latin-1, which keeps every byte.
+
+    It has no lease: the message of a dead consumer stays locked until somebody calls `list_locked` and `retry`. It does
+    not retry a failed message by itself. The last commits may be lost in a power cut. Rows stay in the file until
+    somebody prunes them.
+    """
 
     name = "litequeue"
     library = "litequeue"
@@ -27,20 +30,13 @@ class Litequeue(Stored):
     def __init__(self, address: str) -> None:
         self.queue = LiteQueue(address)
 
-    @classmethod
-    @contextmanager
-    def home(cls) -> Iterator[str]:
-        """The path of a file in a temporary folder."""
-        with folder() as path:
-            yield str(path / "bench.db")
-
     def send(self, bodies: Sequence[bytes]) -> None:
-        """put, one by one."""
+        """Use `put`, one by one."""
         for body in bodies:
             self.queue.put(body.decode("latin-1"))
 
     def work(self, most: int, record: Record) -> int:
-        """pop, done, one by one; `pop` does not wait."""
+        """Use `pop`, which does not wait, and `done`, one by one."""
         for received in range(most):
             message = self.queue.pop()
             if message is None:
@@ -52,7 +48,7 @@ class Litequeue(Stored):
         return most
 
     def acked(self, sent: int) -> int:
-        """What was sent and is neither ready nor locked."""
+        """Return how many were sent and are neither ready nor locked."""
         return sent - int(self.queue.qsize())
 
     def close(self) -> None:

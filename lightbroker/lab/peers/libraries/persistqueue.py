@@ -10,7 +10,12 @@ from lightbroker.lab.peers.temporary import folder
 
 
 class PersistQueue(Stored):
-    """`put`, `get`, `ack`, by the row's id, which spares it a search through all that is not yet acked."""
+    """persist-queue's `SQLiteAckQueue`. Acks name the row, which spares a search through all unacked messages.
+
+    It has no lease: the message of a dead consumer comes back only when the file is opened again. It has no bound, does
+    not retry a failed message by itself, and processes must not share it. Acked rows stay in the file until somebody
+    clears them, and every `get` passes over them.
+    """
 
     name = "persist-queue"
     library = "persist-queue"
@@ -28,17 +33,17 @@ class PersistQueue(Stored):
     @classmethod
     @contextmanager
     def home(cls) -> Iterator[str]:
-        """The path of a temporary folder."""
+        """Return a context with the path of a temporary folder."""
         with folder() as path:
             yield str(path)
 
     def send(self, bodies: Sequence[bytes]) -> None:
-        """put, one by one."""
+        """Use `put`, one by one."""
         for body in bodies:
             self.queue.put(body)
 
     def work(self, most: int, record: Record) -> int:
-        """get, ack, one by one."""
+        """Use `get` and `ack`, one by one."""
         for received in range(most):
             try:
                 item = self.queue.get(timeout=0 if received else MOMENT, raw=True)
@@ -49,7 +54,7 @@ class PersistQueue(Stored):
         return most
 
     def acked(self, sent: int) -> int:
-        """Its own count."""
+        """Return the queue's own count."""
         return self.queue.acked_count()
 
     def close(self) -> None:

@@ -1,4 +1,7 @@
-"""Other queues that need a server.
+"""Other queues that need a server. Each is started for the run and stopped after it.
 
-redis nats beanstalkd rabbitmq    each on a server of its own, started for the run
+redis         Redis without a queue library: a list, and a stream with a consumer group
+nats          NATS core and JetStream
+beanstalkd    beanstalkd
+rabbitmq      RabbitMQ
 """

@@ -1,4 +1,4 @@
-"""beanstalkd: a server for work queues, whose jobs are reserved for a time."""
+"""beanstalkd, a server for work queues. A consumer reserves a job for a limited time."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -10,7 +10,12 @@ from lightbroker.lab.peers.temporary import HOST, serving
 
 
 class Beanstalkd(Peer):
-    """`put`, `reserve`, `delete`, on a server of its own."""
+    """beanstalkd on a server of its own.
+
+    The job of a dead consumer comes back after its time to run. A failed job is not retried by itself: the consumer
+    releases or buries it, and somebody kicks a buried one. It has no bound. The server could write a log that survives
+    it, but here it writes none.
+    """
 
     name = "beanstalkd"
     library = "greenstalk"
@@ -29,7 +34,7 @@ class Beanstalkd(Peer):
     @classmethod
     @contextmanager
     def open(cls) -> "Iterator[Beanstalkd]":
-        """Start the server."""
+        """Return a context with the server, and a connection to it."""
         with (
             serving(lambda port, home: ("beanstalkd", "-l", HOST, "-p", str(port))) as port,
             closing(cls(port)) as peer,
@@ -37,7 +42,7 @@ class Beanstalkd(Peer):
             yield peer
 
     def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
-        """put, reserve, delete."""
+        """Use `put`, `reserve` and `delete`."""
         put, reserve, delete = self.client.put, self.client.reserve, self.client.delete
         for body in bodies:
             put(body)
@@ -46,7 +51,7 @@ class Beanstalkd(Peer):
             delete(job)
 
     def acked(self, sent: int) -> int:
-        """The server's count of deleted jobs."""
+        """Return the server's count of deleted jobs."""
         return self.client.stats_tube("default")["cmd-delete"]
 
     def close(self) -> None:

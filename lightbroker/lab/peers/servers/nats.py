@@ -1,4 +1,4 @@
-"""NATS: core, which forgets, and JetStream, which keeps a message until it is acked. The client lives on asyncio."""
+"""NATS core, which keeps no message, and JetStream, which keeps a message until it is acked."""
 
 import asyncio
 from abc import abstractmethod
@@ -16,7 +16,11 @@ _SUBJECT = "bench"
 
 
 class NatsPeer(Peer):
-    """A connection, on an event loop of its own, to a server of its own."""
+    """A connection to a server of its own. The client needs an event loop, which this peer owns.
+
+    Attributes:
+        jetstream: Whether the server runs with JetStream.
+    """
 
     library = "nats-py"
     server = "nats-server"
@@ -29,7 +33,7 @@ class NatsPeer(Peer):
     @classmethod
     @contextmanager
     def open(cls) -> "Iterator[NatsPeer]":
-        """Start the server, with JetStream where it is needed."""
+        """Return a context with the server, and a connection to it."""
         with (
             serving(
                 lambda port, home: (
@@ -49,20 +53,24 @@ class NatsPeer(Peer):
     async def _subscribe(self) -> None: ...
 
     def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
-        """publish, receive, and ack where there is one."""
+        """Publish, receive, and ack if there is an acknowledgement."""
         self._loop.run_until_complete(self._cycle(bodies, record))
 
     @abstractmethod
     async def _cycle(self, bodies: Sequence[bytes], record: Record) -> None: ...
 
     def close(self) -> None:
-        """Close the connection and the loop."""
+        """Close the connection and the event loop."""
         self._loop.run_until_complete(self._client.close())
         self._loop.close()
 
 
 class NatsCore(NatsPeer):
-    """A subject with one subscriber."""
+    """NATS core: a subject with one subscriber.
+
+    It promises nothing for a message that was delivered, as there is no acknowledgement. It delivers only to those who
+    are subscribed at the moment, and a slow subscriber loses messages. The server keeps nothing.
+    """
 
     name = "NATS core"
     promises = Promises(
@@ -79,11 +87,16 @@ class NatsCore(NatsPeer):
             record((await receive()).data)
 
     def acked(self, sent: int) -> None:
-        """None: it knows no acknowledgement."""
+        """Return None: there is no acknowledgement."""
 
 
 class JetStream(NatsPeer):
-    """A work-queue stream in memory with one pull consumer."""
+    """NATS JetStream: a work-queue stream in memory with one pull consumer.
+
+    It honours a late ack, also when another consumer has the message by then. Messages that it gave up on are not kept
+    apart. The stream is in memory, so nothing outlives the server. Acks are not confirmed here: one that is lost on the
+    way causes another delivery.
+    """
 
     name = "NATS JetStream"
     jetstream = True
@@ -114,7 +127,7 @@ class JetStream(NatsPeer):
             await message.ack()
 
     def acked(self, sent: int) -> int:
-        """What was sent, is not pending and not waiting for an ack."""
+        """Return how many were sent, are not pending and do not wait for an ack."""
         return sent - self._loop.run_until_complete(self._unsettled())
 
     async def _unsettled(self) -> int:

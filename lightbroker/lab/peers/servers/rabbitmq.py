@@ -1,4 +1,4 @@
-"""RabbitMQ: a classic queue, with confirmed publishing and acks. Its server takes seconds to start."""
+"""RabbitMQ: a classic queue, with confirmed publishing and acks. The server takes seconds to start."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -11,12 +11,16 @@ from lightbroker.lab.peers.base import Peer, Promises, Record
 from lightbroker.lab.peers.temporary import HOST, free_port, serving
 
 _QUEUE = "bench"
-# Debian's program of that name changes the user and writes to the system's log; this is the one that it calls.
+# Debian's `rabbitmq-server` changes the user and writes to the system's log. This is the program that it calls.
 _DEBIAN = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 
 
 class RabbitMQ(Peer):
-    """basic.publish, which waits for the confirmation; basic.consume; basic.ack."""
+    """RabbitMQ on a server of its own.
+
+    The message of a dead consumer comes back when its connection ends. A consumer that hangs keeps its message for up
+    to 30 min. A failed message comes back without a limit. Messages are transient here, so nothing outlives the server.
+    """
 
     name = "RabbitMQ"
     library = "pika"
@@ -40,7 +44,10 @@ class RabbitMQ(Peer):
     @classmethod
     @contextmanager
     def open(cls) -> "Iterator[RabbitMQ]":
-        """Start the server, and the port mapper that Erlang insists on, so that neither is the system's own."""
+        """Return a context with the server, and a connection to it.
+
+        Erlang insists on a port mapper. It is started here too, so that the system's own is left alone.
+        """
         program = _DEBIAN if Path(_DEBIAN).exists() else str(which(cls.server))
         with serving(lambda port, _: ("epmd", "-address", HOST, "-port", str(port))) as mapper:
             environment = {
@@ -62,7 +69,7 @@ class RabbitMQ(Peer):
                 yield peer
 
     def cycle(self, bodies: Sequence[bytes], record: Record) -> None:
-        """publish, receive, ack."""
+        """Use `basic.publish`, which waits for the confirmation, `basic.consume` and `basic.ack`."""
         publish, ack, deliveries = self._channel.basic_publish, self._channel.basic_ack, self._deliveries
         for body in bodies:
             publish("", _QUEUE, body)
@@ -71,7 +78,7 @@ class RabbitMQ(Peer):
             ack(method.delivery_tag)
 
     def acked(self, sent: int) -> int:
-        """What was sent and is not in the queue once the consumer has ended, which gives back what is unacked."""
+        """Return how many were sent and are not in the queue after the consumer has put back what it had not acked."""
         self._channel.cancel()
         return sent - int(self._channel.queue_declare(_QUEUE, passive=True).method.message_count)
 

@@ -1,34 +1,24 @@
-"""Redis by hand, as many programs use it: a list, and a stream with a consumer group."""
+"""Redis without a queue library, as many programs use it: a list, and a stream with a consumer group."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 import redis
 
-from lightbroker.lab.peers.base import MOMENT, Promises, Record, Stored
-from lightbroker.lab.peers.temporary import REDIS, redis_server
+from lightbroker.lab.peers.base import MOMENT, Promises, Record, RedisStored
 
 _KEY = "bench"
 _GROUP = "workers"
 
 
-class RedisPeer(Stored):
-    """What the two have in common."""
+class RedisPeer(RedisStored):
+    """A connection to a Redis server of its own, which writes nothing to the disk."""
 
     library = "redis"
-    server = REDIS
 
     def __init__(self, address: str) -> None:
         self.client = redis.Redis.from_url(address)
-
-    @classmethod
-    @contextmanager
-    def home(cls) -> Iterator[str]:
-        """The URL of a server of its own."""
-        with redis_server() as url:
-            yield url
 
     def close(self) -> None:
         """Close the connection."""
@@ -36,17 +26,21 @@ class RedisPeer(Stored):
 
 
 class RedisList(RedisPeer):
-    """A list: RPUSH, BLPOP."""
+    """A Redis list.
+
+    It promises nothing for a message that was taken: BLPOP removes it, so the message of a dead or failed consumer is
+    gone. It has no bound. It promises no more durability than the server, and this one writes nothing to the disk.
+    """
 
     name = "Redis list"
     promises = Promises(across_processes=True, batches=True, note="a server that writes no file here")
 
     def send(self, bodies: Sequence[bytes]) -> None:
-        """RPUSH, with as many as there are."""
+        """Use RPUSH, with all bodies in one call."""
         self.client.rpush(_KEY, *bodies)
 
     def work(self, most: int, record: Record) -> int:
-        """BLPOP, or LPOP with a count."""
+        """Use BLPOP, or LPOP with a count for more than one."""
         found: Any = self.client.blpop([_KEY], MOMENT) if most == 1 else self.client.lpop(_KEY, most)
         bodies = [] if not found else [found[1]] if most == 1 else found
         for body in bodies:
@@ -54,11 +48,16 @@ class RedisList(RedisPeer):
         return len(bodies)
 
     def acked(self, sent: int) -> None:
-        """None: it knows no acknowledgement."""
+        """Return None: there is no acknowledgement."""
 
 
 class RedisStream(RedisPeer):
-    """A stream read by a consumer group: XADD, XREADGROUP, XACK."""
+    """A Redis stream that a consumer group reads.
+
+    It has no lease: the message of a dead consumer stays pending until somebody calls XAUTOCLAIM. It does not retry a
+    failed message by itself, and keeps none apart. Entries stay in the stream until somebody trims it. It promises no
+    more durability than the server, and this one writes nothing to the disk.
+    """
 
     name = "Redis stream"
     promises = Promises(
@@ -76,7 +75,7 @@ class RedisStream(RedisPeer):
             self.client.xgroup_create(_KEY, _GROUP, id="0", mkstream=True)
 
     def send(self, bodies: Sequence[bytes]) -> None:
-        """XADD, many in one pipeline."""
+        """Use XADD, in one pipeline for more than one."""
         if len(bodies) == 1:
             self.client.xadd(_KEY, {"body": bodies[0]})
             return
@@ -86,7 +85,7 @@ class RedisStream(RedisPeer):
             pipeline.execute()
 
     def work(self, most: int, record: Record) -> int:
-        """XREADGROUP, XACK."""
+        """Use XREADGROUP and XACK."""
         found: Any = self.client.xreadgroup(_GROUP, self._consumer, {_KEY: ">"}, count=most, block=int(MOMENT * 1e3))
         if not found:
             return 0
@@ -97,6 +96,6 @@ class RedisStream(RedisPeer):
         return len(entries)
 
     def acked(self, sent: int) -> int:
-        """What was sent and is not pending."""
+        """Return how many were sent and are not pending."""
         pending: Any = self.client.xpending(_KEY, _GROUP)
         return sent - int(pending["pending"])
