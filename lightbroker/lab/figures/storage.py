@@ -27,7 +27,7 @@ from lightbroker.lab.figures.plots.frame import FAINT, SHORT, caption, frame, sh
 from lightbroker.lab.figures.plots.system_rows import name_rows, system_colour
 from lightbroker.lab.measure.results import Bench
 from lightbroker.lab.measure.stats import Estimate
-from lightbroker.lab.scenarios.catalogue import BATCH
+from lightbroker.lab.scenarios.in_memory import BATCH
 
 #: What an answered push survives, from the least to the most, and the systems for which that is the limit.
 SURVIVES = {

@@ -1,4 +1,7 @@
-"""What one process, or several, measure of any peer. The warm-up goes through the same peer, off the clock."""
+"""Scenarios that any peer can be measured in: one process, several processes, a deep queue.
+
+The warm-up goes through the same peer before the clock starts.
+"""
 
 import time
 from collections.abc import Sequence
@@ -12,13 +15,13 @@ from lightbroker.lab.peers.catalogue import load
 from lightbroker.lab.peers.standard import BrokerPeer
 from lightbroker.lab.scenarios import sharing
 
-SHALLOW = 1_000  #: messages queued in the queue that a deep one is compared with
-_PULLS = 100  # timed together
-_DEPTH_NS = 300_000_000  # of pulls from each queue
+SHALLOW = 1_000  #: messages in the queue that a deep one is compared with
+_PULLS = 100  # pulls that are timed together: a turn
+_DEPTH_NS = 300_000_000  # nanoseconds that the pulls from each queue must take in all
 
 
 def process(config: Config) -> Measurement:
-    """Send, receive and settle on one thread, `batch` messages at a time; µs a message."""
+    """Measure the cost of sending, receiving and acking on one thread, `batch` messages at a time; µs/message."""
     bodies = make_bodies(config.warmup + config.messages)
     seen: list[bytes] = []
     with load(config.system).open() as peer:
@@ -37,13 +40,16 @@ def process(config: Config) -> Measurement:
         elapsed = time.perf_counter_ns() - start
         peer.check()
         acked = peer.acked(len(bodies))
-    return Measurement(elapsed / 1e3 / config.messages, "µs/message", audit(len(bodies), seen, acked))
+    return Measurement.cost(elapsed, config.messages, audit(len(bodies), seen, acked))
 
 
 def processes(config: Config) -> Measurement:
-    """Producers and consumers in processes of their own, `batch` messages at a time; messages/s.
+    """Measure the throughput of producers and consumers in processes of their own; messages/s.
 
-    The time is that from the first send to the last message settled.
+    They send and receive `batch` messages at a time. The time is that from the first send to the last ack.
+
+    Raises:
+        ValueError: The system keeps its messages where other processes cannot reach them.
     """
     kind = load(config.system)
     if not issubclass(kind, Stored):
@@ -52,39 +58,43 @@ def processes(config: Config) -> Measurement:
     with kind.home() as address:
         peer = kind(address)
         try:
-            found = sharing.run(config, address, bodies)
+            received = sharing.run(config, address, bodies)
             peer.check()
-            acked = peer.acked(len(bodies) + found.warmup)
+            acked = peer.acked(len(bodies) + received.warmup)
         finally:
             peer.close()
-    done = audit(len(bodies), found.received, None if acked is None else acked - found.warmup)
-    return Measurement(len(bodies) / found.elapsed_ns * 1e9, "messages/s", done)
+    found = audit(len(bodies), received.bodies, None if acked is None else acked - received.warmup)
+    return Measurement.throughput(received.elapsed_ns, len(bodies), found)
 
 
 def depth(config: Config) -> Measurement:
-    """How many times longer a pull takes with `messages` queued than with 1,000, in turns of 100 pulls each.
+    """Measure how many times longer a pull takes from `messages` queued than from 1,000; a ratio.
 
-    What was pulled is acked, and as much is pushed, off the clock; so both queues keep their depth. Turns are compared
-    by their median, which a stall of the machine does not move; the ratio of the means is among the details.
+    Each queue is pulled from in turns of 100 pulls. After a turn, while the clock stands, the messages are acked and
+    as many are pushed, so both queues keep their depth. The turns are compared by their median, which a stall of the
+    machine does not move. The ratio of the means is among the details.
+
+    Raises:
+        ValueError: The system is not LightBroker.
     """
     kind = load(config.system)
     with kind.open() as shallow, kind.open() as deep:
         if not isinstance(shallow, BrokerPeer) or not isinstance(deep, BrokerPeer):
             raise ValueError(f"system must be LightBroker on one of its stores, not {config.system!r}")
-        ends = [_End(shallow, SHALLOW), _End(deep, config.messages)]
+        queues = [_KeptDepth(shallow, SHALLOW), _KeptDepth(deep, config.messages)]
         freeze()
-        while min(sum(end.turns_ns) for end in ends) < _DEPTH_NS:
-            for end in ends:
-                end.turn()
-        few, many = (median(end.turns_ns) / 1e3 / _PULLS for end in ends)
-        means = sum(ends[1].turns_ns) / sum(ends[0].turns_ns)
-        found = ends[0].audit() + ends[1].audit()
+        while min(sum(queue.turns_ns) for queue in queues) < _DEPTH_NS:
+            for queue in queues:
+                queue.turn()
+        few, many = (median(queue.turns_ns) / 1e3 / _PULLS for queue in queues)
+        means = sum(queues[1].turns_ns) / sum(queues[0].turns_ns)
+        found = queues[0].audit() + queues[1].audit()
     details: dict[str, float | None] = {"shallow_us": few, "deep_us": many, "ratio_of_means": means}
     return Measurement(many / few, "ratio", found, details=details)
 
 
-class _End:
-    """The consumer's end of a queue that is kept at its depth."""
+class _KeptDepth:
+    """A queue that is pulled from in turns and filled up again after each."""
 
     def __init__(self, peer: BrokerPeer, queued: int) -> None:
         self._peer = peer
@@ -109,6 +119,6 @@ class _End:
         self._send(_PULLS)
 
     def audit(self) -> Audit:
-        """Of what was pulled, which is the oldest of what was pushed; the rest is still queued."""
+        """Audit the messages that were pulled, which are the oldest of those pushed; the others are still queued."""
         self._peer.check()
         return audit(len(self.seen), self.seen, self._peer.acked(self._sent))

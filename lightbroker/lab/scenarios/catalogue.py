@@ -1,270 +1,23 @@
-"""What one process measures. Every scenario warms up, discards that, and audits after the clock has stopped."""
+"""Every scenario by its name, and how one is run in this process."""
 
 import sys
-import time
-import tracemalloc
-from collections.abc import Callable, Sequence
-from statistics import median
+from collections.abc import Callable
 
-from lightbroker.lab.measure import load
-from lightbroker.lab.measure.arrivals import SHAPES
-from lightbroker.lab.measure.audit import Audit, audit, make_bodies
-from lightbroker.lab.measure.consumers import Log, serve
-from lightbroker.lab.measure.curves import heat, ladder
-from lightbroker.lab.measure.handlers import HANDLERS, no_op
-from lightbroker.lab.measure.memory import freeze, resident
-from lightbroker.lab.measure.message_times import MessageTimes
 from lightbroker.lab.measure.results import Config, Measurement
-from lightbroker.lab.measure.stats import percentile
-from lightbroker.lab.peers.asyncio_queue import AsyncioQueue
-from lightbroker.lab.peers.base import STOP, System
-from lightbroker.lab.peers.standard import LightBroker, QueueQueue, SimpleQueue
-from lightbroker.lab.scenarios import any_peer, event_loops, fanout
+from lightbroker.lab.scenarios import any_peer, event_loops, in_memory
 from lightbroker.lab.scenarios.neighbour import beside
 
-SYSTEMS: dict[str, type[System]] = {each.name: each for each in (LightBroker, QueueQueue, SimpleQueue, AsyncioQueue)}
-FAN_OUTS = {
-    "LightBroker": fanout.light_broker,
-    "queue.Queue": fanout.queue_queue,
-    "queue.SimpleQueue": fanout.simple_queue,
-}
-BATCH = 100  #: messages
-SUBSCRIBERS = 100
-BURST = 500  #: messages published before the subscribers are emptied
-_TAIL = (50, 90, 99, 99.9)  # percent
-_ALTERNATIONS = 30
-
-
-def measure(config: Config) -> Measurement:
-    """Run the scenario that the configuration names, in this process, with the neighbour beside it."""
-    if config.switch_interval_s is not None:
-        sys.setswitchinterval(config.switch_interval_s)
-    with beside(config.neighbour):
-        return _SCENARIOS[config.scenario](config)
-
-
-def cycle(config: Config) -> Measurement:
-    """Push, pull and ack one message at a time on one thread; µs a message."""
-    return _one_thread(config, lambda system, bodies, seen: system.cycle(bodies, seen.append))
-
-
-def batch(config: Config) -> Measurement:
-    """Push, pull and ack 100 messages at a time on one thread; µs a message."""
-
-    def run(system: System, bodies: list[bytes], seen: list[bytes]) -> None:
-        system.batch([bodies[at : at + BATCH] for at in range(0, len(bodies), BATCH)], seen.append)
-
-    return _one_thread(config, run)
-
-
-def _one_thread(config: Config, run: Callable[[System, list[bytes], list[bytes]], None]) -> Measurement:
-    run(_system(config), make_bodies(config.warmup), [])
-    bodies, system = make_bodies(config.messages), _quiet(config)
-    seen: list[bytes] = []
-    start = time.perf_counter_ns()
-    run(system, bodies, seen)
-    elapsed = time.perf_counter_ns() - start
-    return Measurement(elapsed / 1e3 / len(bodies), "µs/message", _audit(system, len(bodies), seen))
-
-
-def closed(config: Config) -> Measurement:
-    """Peak throughput of producers and consumers that go as fast as the system lets them; messages/s."""
-
-    def run(system: System, bodies: list[bytes], seen: Sequence[list[bytes]]) -> int:
-        shares = [bodies[p :: config.producers] for p in range(config.producers)]
-        records = [each.append for each in seen]
-        if isinstance(system, AsyncioQueue):
-            return system.closed_loop(shares, records)
-        return load.closed_loop(system, shares, records)
-
-    run(_system(config), make_bodies(config.warmup), [[] for _ in range(config.consumers)])
-    bodies: list[bytes] = make_bodies(config.messages)
-    seen: list[list[bytes]] = [[] for _ in range(config.consumers)]
-    system = _quiet(config)
-    elapsed = run(system, bodies, seen)
-    received = [body for each in seen for body in each]
-    return Measurement(
-        len(bodies) / elapsed * 1e9, "messages/s", _audit(system, len(bodies), received, config.consumers)
-    )
-
-
-def service(config: Config) -> Measurement:
-    """Peak throughput of consumers that run a handler; messages/s. Its warm-up is part of the run's first messages."""
-    bodies, logs = make_bodies(config.messages), [Log(2 * config.messages) for _ in range(config.consumers)]
-    handle, system = HANDLERS[config.handler](config.handler_s), _quiet(config)
-    shares = [bodies[p :: config.producers] for p in range(config.producers)]
-    elapsed = load.closed_service(system, shares, logs, handle)
-    received = [body for log in logs for body in log.bodies]
-    return Measurement(
-        len(bodies) / elapsed * 1e9, "messages/s", _audit(system, len(bodies), received, config.consumers)
-    )
-
-
-def open_(config: Config) -> Measurement:
-    """Latency from the planned time under an offered load; p99 in µs. With a handler it ends at the ack."""
-    if config.rate is None:
-        raise ValueError("rate must be given for an open loop")
-    handle = None if config.handler == "none" else HANDLERS[config.handler](config.handler_s)
-    system = _quiet(config)
-    run = load.open_loop(
-        system,
-        config.rate,
-        config.messages,
-        config.producers,
-        config.consumers,
-        arrivals=SHAPES[config.arrivals],
-        handle=handle,
-        pacer=config.pacer,
-    )
-    details = {f"send_lag_p{percent}_us": percentile(run.send_lag(config.warmup) / 1e3, percent) for percent in _TAIL}
-    if config.pacer:
-        timer = (run.ticked - run.planned)[config.warmup :] / 1e3
-        details |= {f"timer_p{percent}_us": percentile(timer, percent) for percent in _TAIL}
-    return _latency(system, config, run, run.invalid(), details)
-
-
-def requests(config: Config) -> Measurement:
-    """Latency as a closed loop sees it: each client asks, waits for the answer, thinks for 1/rate; p99 in µs."""
-    if config.rate is None:
-        raise ValueError("rate must be given for clients that think")
-    handle, system = HANDLERS[config.handler](config.handler_s), _quiet(config)
-    think = config.producers / config.rate
-    run = load.request_loop(system, config.messages, config.producers, config.consumers, think, handle)
-    return _latency(system, config, run, None, {})
-
-
-def _latency(
-    system: System, config: Config, run: MessageTimes, invalid: str | None, further: dict[str, float | None]
-) -> Measurement:
-    until_ack = config.handler != "none" or config.scenario == "requests"
-    latency = (run.response if until_ack else run.latency)(config.warmup) / 1e3
-    details = {f"p{percent}_us": percentile(latency, percent) for percent in _TAIL} | further
-    details |= {"samples": float(latency.size), "max_us": float(latency.max(initial=0.0))}
-    found = _audit(system, config.messages, run.kept, config.consumers)
-    curves: dict[str, list[float]] = {}
-    if config.curves and found.clean:
-        planned = run.planned[config.warmup :]
-        curves = ladder(latency) | heat((planned - planned[0]) / 1e9, latency)
-    return Measurement(details["p99_us"], "µs (p99)", found, invalid, details, curves)
-
-
-def recorder(config: Config) -> Measurement:
-    """What noting the times costs the consumer of one message; µs. Bare and recorded parts alternate on one thread."""
-    costs: dict[str, list[float]] = {"bare": [], "received": [], "acked": []}
-    received: list[bytes] = []
-    bodies = make_bodies(config.messages)
-    for _ in range(_ALTERNATIONS):
-        for name, found in costs.items():
-            log, system = Log(len(bodies) + 1), _quiet(config)
-            _fill(system, (*bodies, STOP))
-            start = time.perf_counter_ns()
-            if name == "acked":
-                serve(system, no_op, log)
-            else:
-                system.consume(log.record if name == "received" else log.bodies.append)
-            found.append((time.perf_counter_ns() - start) / 1e3 / len(bodies))
-            received = log.bodies
-    found_audit = _audit(system, len(bodies), received, stops=1)
-    details: dict[str, float | None] = {"bare_us": median(costs["bare"])}
-    for name in ("received", "acked"):
-        details[f"{name}_us"] = median(more - bare for more, bare in zip(costs[name], costs["bare"], strict=True))
-    return Measurement(details["received_us"], "µs/message", found_audit, details=details)
-
-
-def memory(config: Config) -> Measurement:
-    """Bytes that a queued message costs beyond its body, which exists already, and the time to queue and drain all.
-
-    The value is the larger of two measurements: growth of the resident set (Linux only), and `tracemalloc` over a
-    quarter of the messages.
-    """
-    bodies = make_bodies(config.messages)
-    _fill_and_drain(_system(config), bodies[: config.warmup])
-    system = _quiet(config)
-    before, start = resident(), time.perf_counter()
-    _fill(system, bodies)
-    filled, after = time.perf_counter(), resident()
-    seen: list[bytes] = []
-    system.put(STOP)
-    system.consume(seen.append)
-    drained = time.perf_counter()
-    found = _audit(system, len(bodies), seen, stops=1)
-
-    system, part = _quiet(config), bodies[: len(bodies) // 4]
-    tracemalloc.start()
-    _fill(system, part)
-    traced = tracemalloc.get_traced_memory()[0] / len(part)
-    tracemalloc.stop()
-    growth = None if before is None or after is None else (after - before) / len(bodies)
-    details = {"rss_bytes": growth, "traced_bytes": traced, "fill_s": filled - start, "drain_s": drained - filled}
-    return Measurement(max(traced, growth or 0.0), "bytes/message", found, details=details)
-
-
-def publish(config: Config) -> Measurement:
-    """Publish to 100 subscribers whose buffers have room; µs a copy. Subscribers are emptied off the clock."""
-    build = FAN_OUTS[config.system]
-    _publish(build(SUBSCRIBERS, BURST), make_bodies(config.warmup))
-    bodies = make_bodies(config.messages)
-    freeze()
-    elapsed, found = _publish(build(SUBSCRIBERS, BURST), bodies)
-    return Measurement(elapsed / 1e3 / found.sent, "µs/copy", found)
-
-
-def _publish(topic: fanout.FanOut, bodies: Sequence[bytes]) -> tuple[int, Audit]:
-    elapsed = copies = 0
-    seen: list[list[bytes]] = [[] for _ in topic.takes]
-    for at in range(0, len(bodies), BURST):
-        burst = bodies[at : at + BURST]
-        start = time.perf_counter_ns()
-        for body in burst:
-            copies += topic.publish(body)
-        elapsed += time.perf_counter_ns() - start
-        for take, each in zip(topic.takes, seen, strict=True):
-            each.extend(take() for _ in burst)
-    topic.check()
-    if copies != len(bodies) * len(seen):
-        raise RuntimeError(f"{copies} copies were accepted of {len(bodies)} messages for {len(seen)} subscribers")
-    first, *others = (audit(len(bodies), each, None) for each in seen)
-    return elapsed, sum(others, first)
-
-
-def _fill(system: System, bodies: Sequence[bytes]) -> None:
-    put = system.put
-    for body in bodies:
-        put(body)
-
-
-def _fill_and_drain(system: System, bodies: Sequence[bytes]) -> None:
-    _fill(system, (*bodies, STOP))
-    system.consume(bytes)
-
-
-def _system(config: Config) -> System:
-    return SYSTEMS[config.system](config.capacity)
-
-
-def _quiet(config: Config) -> System:
-    """A fresh system, built after `freeze`."""
-    freeze()
-    return _system(config)
-
-
-def _audit(system: System, sent: int, received: Sequence[bytes], stops: int = 0) -> Audit:
-    system.check()
-    acked = system.acked(sent + stops)
-    system.close()
-    return audit(sent, received, None if acked is None else acked - stops)
-
-
-_SCENARIOS = {
-    "cycle": cycle,
-    "batch": batch,
-    "closed": closed,
-    "service": service,
-    "open": open_,
-    "requests": requests,
-    "memory": memory,
-    "publish": publish,
-    "recorder": recorder,
+#: Every scenario by the name that `Config.scenario` uses.
+SCENARIOS: dict[str, Callable[[Config], Measurement]] = {
+    "cycle": in_memory.cycle,
+    "batch": in_memory.batch,
+    "closed": in_memory.closed,
+    "service": in_memory.service,
+    "open": in_memory.open_,
+    "requests": in_memory.requests,
+    "memory": in_memory.memory,
+    "publish": in_memory.publish,
+    "recorder": in_memory.recorder,
     "process": any_peer.process,
     "processes": any_peer.processes,
     "depth": any_peer.depth,
@@ -272,3 +25,11 @@ _SCENARIOS = {
     "thread_to_loop": event_loops.thread_to_loop,
     "loop_to_thread": event_loops.loop_to_thread,
 }
+
+
+def measure(config: Config) -> Measurement:
+    """Run the scenario that the configuration names, with its switch interval and its neighbour."""
+    if config.switch_interval_s is not None:
+        sys.setswitchinterval(config.switch_interval_s)
+    with beside(config.neighbour):
+        return SCENARIOS[config.scenario](config)

@@ -1,4 +1,4 @@
-"""Publish to many: one topic with subscriptions, and the loop over queues that a program writes without one."""
+"""One topic with many subscribers, and the loop over queues that a program without topics would write."""
 
 import queue
 from collections.abc import Callable
@@ -9,7 +9,13 @@ from lightbroker import Broker, Subscription
 
 
 class FanOut(NamedTuple):
-    """`publish` copies a body to everyone and returns the copies made; each of `takes` gets one subscriber's next."""
+    """A topic and its subscribers.
+
+    Attributes:
+        publish: Sends a copy of a body to every subscriber and returns the number of copies.
+        takes: Functions, one for each subscriber, that return the next body it got.
+        check: Raises an error if the broker's own counts contradict each other.
+    """
 
     publish: Callable[[bytes], int]
     takes: list[Callable[[], bytes]]
@@ -17,7 +23,7 @@ class FanOut(NamedTuple):
 
 
 def light_broker(subscribers: int, capacity: int) -> FanOut:
-    """A topic with a wildcard subscription each."""
+    """Make a topic of LightBroker, with a wildcard subscription for each subscriber."""
     broker = Broker()
     subscriptions = [broker.subscribe("t.*", capacity=capacity) for _ in range(subscribers)]
 
@@ -28,13 +34,13 @@ def light_broker(subscribers: int, capacity: int) -> FanOut:
 
 
 def queue_queue(subscribers: int, capacity: int) -> FanOut:
-    """A loop over bounded `queue.Queue`s."""
+    """Make a loop over bounded `queue.Queue`s."""
     queues: list[queue.Queue[bytes]] = [queue.Queue(capacity) for _ in range(subscribers)]
     return _by_hand([each.put for each in queues], [each.get_nowait for each in queues])
 
 
 def simple_queue(subscribers: int, capacity: int) -> FanOut:
-    """A loop over `queue.SimpleQueue`s, which have no bound, so `capacity` does not matter."""
+    """Make a loop over `queue.SimpleQueue`s, which have no bound, so that `capacity` is ignored."""
     queues: list[queue.SimpleQueue[bytes]] = [queue.SimpleQueue() for _ in range(subscribers)]
     return _by_hand([each.put for each in queues], [each.get_nowait for each in queues])
 

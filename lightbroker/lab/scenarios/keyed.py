@@ -1,7 +1,8 @@
-"""Messages by key through the partitions of one server, with worker processes: the real thing beside `partitions.py`.
+"""Messages with keys, partitions, and worker processes: what `theory.partitions` simulates, with a real server.
 
-A partition is a queue. A worker process serves one, a message after the other; several may serve the same. The producer
-is the calling process. The clocks of the processes are one: the machine's monotonic one.
+A partition is a queue. A worker process serves one partition, one message after the other. Several workers may serve
+the same partition. The calling process is the producer. All processes read the same monotonic clock of the machine, so
+their times can be compared.
 """
 
 import multiprocessing
@@ -15,18 +16,23 @@ from typing import Any, NamedTuple
 
 from lightbroker import Broker
 from lightbroker.lab.peers.base import STOP
+from lightbroker.lab.scenarios.sharing import PATIENCE, raise_first
 
-_PATIENCE = 60.0  # seconds until all must have opened their queues
-_LEAD_NS = 50_000_000  # between the opening of the gate and the first planned send
-_WARMUP = 50  # messages, through a queue that is each worker's own
-_gate: Barrier  # set in each process by `_join`
+_LEAD_NS = 50_000_000  # nanoseconds between the start of the workers and the first planned send
+_WARMUP = 50  # messages through a queue of each worker's own
+_barrier: Barrier  # set in each process by `_join`
 
 
 class Handled(NamedTuple):
-    """A message, which of the workers had it, and when it was planned, when it was pushed, handled and acked.
+    """What happened to one message. Times are nanoseconds of `perf_counter_ns`.
 
-    Times are nanoseconds; `pushed` and `ended` are when push and ack returned, `started` is when the handler began. A
-    message of a backlog is planned for the moment at which the workers are let go, and counts as pushed then.
+    Attributes:
+        body: Its body.
+        worker: Which worker handled it, from 0 on.
+        planned: When it should have been pushed. If all messages were queued at first, when the workers started.
+        pushed: When the push returned. If all messages were queued at first, the same as `planned`.
+        started: When its handler began.
+        ended: When the ack returned.
     """
 
     body: bytes
@@ -45,23 +51,35 @@ def run(
     handler_s: float,
     offsets_ns: Sequence[int] | None = None,
 ) -> list[Handled]:
-    """Pass the bodies through, and return them in the order in which their handlers began.
+    """Pass the bodies through partitions.
 
-    places: the partition of each body; workers: the partition that each worker process serves; handler_s: how long a
-    handler sleeps, as one does that waits for a database; offsets_ns: when each is sent, from the start (None: all are
-    queued before it). Raises InvariantError if the server's books do not balance.
+    If a worker fails, the others end too, and its error is raised.
+
+    Args:
+        url: Of a store that processes can share.
+        bodies: The messages, all different.
+        places: The partition of each body.
+        workers: The partition that each worker process serves.
+        handler_s: Seconds that a handler sleeps, as one does that waits for a database.
+        offsets_ns: When to push each body, in nanoseconds from the start; None queues all bodies before the start.
+
+    Returns:
+        The messages in the order in which their handlers began.
+
+    Raises:
+        InvariantError: The server's counts contradict each other.
     """
     context = multiprocessing.get_context("spawn")
-    gate = context.Barrier(len(workers) + 1)
-    with Broker(url) as broker, ProcessPoolExecutor(len(workers), context, _join, (gate,)) as pool:
+    barrier = context.Barrier(len(workers) + 1)
+    with Broker(url) as broker, ProcessPoolExecutor(len(workers), context, _join, (barrier,)) as pool:
         queues = {place: broker.queue(_name(place), capacity=None) for place in sorted({*places, *workers})}
         working = [pool.submit(work, url, place, handler_s) for place in workers]
-        for future in working:  # one that failed must not leave the others waiting
-            future.add_done_callback(lambda future: gate.abort() if future.exception() else None)
+        for future in working:  # the others must not wait for a worker that failed
+            future.add_done_callback(lambda future: barrier.abort() if future.exception() else None)
         if offsets_ns is None:
             for place, queue in queues.items():
                 queue.push_many([body for body, its in zip(bodies, places) if its == place])
-        _open(gate, working)
+        _start(barrier, working)
         start = time.perf_counter_ns()
         plan: dict[bytes, int] = {}
         pushed: dict[bytes, int] = {}
@@ -76,19 +94,19 @@ def run(
             queues[place].push(STOP)
         seen = [(worker, *each) for worker, future in enumerate(working) for each in future.result()]
         broker.check()
-    if offsets_ns is None:  # a worker may have begun before this process learned that all are let go
+    if offsets_ns is None:  # a worker may have begun before this process passed the barrier
         plan = pushed = dict.fromkeys(bodies, min([start, *(started for _, _, started, _ in seen)]))
     found = [Handled(body, worker, plan[body], pushed[body], *times) for worker, body, *times in seen]
     return sorted(found, key=lambda handled: handled.started)
 
 
 def work(url: str, place: int, handler_s: float) -> list[tuple[bytes, int, int]]:
-    """A worker process, until STOP; returns each body, when its handler began, when it was acked."""
+    """Serve one partition until STOP; return each body, when its handler began, and when it was acked."""
     with Broker(url) as broker:
         _warm_up(broker)
         queue = broker.queue(_name(place), capacity=None)
         seen: list[tuple[bytes, int, int]] = []
-        _gate.wait(_PATIENCE)
+        _barrier.wait(PATIENCE)
         while True:
             delivery = queue.pull()
             started = time.perf_counter_ns()
@@ -101,20 +119,18 @@ def work(url: str, place: int, handler_s: float) -> list[tuple[bytes, int, int]]
             seen.append((body, started, time.perf_counter_ns()))
 
 
-def _open(gate: Barrier, working: "Sequence[Future[Any]]") -> None:
-    """Let everybody go; if one failed on the way here, raise its error rather than those of the others."""
+def _start(barrier: Barrier, working: "Sequence[Future[Any]]") -> None:
+    """Start the workers when all of them are ready; if one failed before, raise its error."""
     try:
-        gate.wait(_PATIENCE)
+        barrier.wait(PATIENCE)
     except BrokenBarrierError:
-        for error in [future.exception() for future in working]:
-            if error is not None and not isinstance(error, BrokenBarrierError):
-                raise error from None
+        raise_first(working)
         raise
 
 
-def _join(gate: Barrier) -> None:
-    global _gate
-    _gate = gate
+def _join(barrier: Barrier) -> None:
+    global _barrier
+    _barrier = barrier
 
 
 def _name(place: int) -> str:

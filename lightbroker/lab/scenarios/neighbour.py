@@ -1,4 +1,4 @@
-"""A neighbour that computes while the broker works: in a thread beside it, or elsewhere."""
+"""A neighbour: a thread or a process that computes while the broker works."""
 
 import subprocess
 import sys
@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-NEIGHBOURS = ("none", "computing", "yielding", "process")
-_SLICE_S = 0.0001
+NEIGHBOURS = ("none", "computing", "yielding", "process")  #: the kinds; `beside` explains them
+_SLICE_S = 0.0001  # seconds between two looks at whether to stop
 
-# It ends when its standard input does, so also when whoever started it was killed.
-_ELSEWHERE = """
+# The program of the process. It ends when its standard input does, so also when the process that started it is killed.
+_PROCESS = """
 import sys, threading
 watch = threading.Thread(target=sys.stdin.read)
 watch.start()
@@ -22,17 +22,21 @@ while watch.is_alive():
 
 @contextmanager
 def beside(kind: str) -> Iterator[None]:
-    """Compute until the block is left.
+    """Return a context with a neighbour beside it.
 
-    kind: "none"; "computing", a thread that never gives up the GIL by itself; "yielding", one that gives it up after
-    each 0.1 ms; "process", the same work in a process of its own.
+    Args:
+        kind: "none"; "computing", a thread that never gives up the GIL by itself; "yielding", a thread that gives it up
+            every 0.1 ms; "process", a process that computes.
+
+    Raises:
+        ValueError: There is no such kind.
     """
     if kind not in NEIGHBOURS:
         raise ValueError(f"kind must be one of {', '.join(NEIGHBOURS)}, not {kind!r}")
     if kind == "none":
         yield
     elif kind == "process":
-        with subprocess.Popen((sys.executable, "-c", _ELSEWHERE), stdin=subprocess.PIPE) as process:
+        with subprocess.Popen((sys.executable, "-c", _PROCESS), stdin=subprocess.PIPE) as process:
             try:
                 yield
             finally:
@@ -54,4 +58,4 @@ def _compute(done: threading.Event, yields: bool) -> None:
         while time.perf_counter() < until:
             pass
         if yields:
-            time.sleep(1e-6)  # sleep(0) would take the GIL back before anybody else can
+            time.sleep(1e-6)  # after sleep(0), this thread would take the GIL back before any other thread gets it

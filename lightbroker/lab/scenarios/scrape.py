@@ -1,16 +1,21 @@
-"""What watching costs: `python -m lightbroker.lab.scenarios.scrape [--quick] [--out figures/data/metrics.json]`.
+"""What it costs to watch a broker through its metrics server.
 
-closed, open   throughput and latency without a server, and with one that is scraped every second
-pool           throughput of a worker pool that records its times, and of one whose tallies do nothing
-health         latency of /health while the broker carries 10,000/s: alone, and beside 200 slow or broken connections
+    python -m lightbroker.lab.scenarios.scrape [--quick] [--out figures/data/metrics.json]
 
-Each run is a process, and so is each client; what is compared runs side by side in seeded random order, with an A/A
-pair to show the noise. The clients' own work is on the same cores and part of what is measured.
+The scenarios are:
+
+    closed, open   throughput and latency without a metrics server, and with one that is scraped every second
+    pool           throughput of a worker pool that records its times, and of one whose tallies do nothing
+    health         latency of /health while the broker carries 10,000 messages/s, and the same beside 200 slow or
+                   broken connections
+
+Each run is a process of its own, and so is each client. Runs that are compared follow each other in seeded random
+order, with an A/A pair to show the noise. The clients work on the same cores, and their work is part of what is
+measured.
 """
 
 import argparse
 import json
-import random
 import subprocess
 import sys
 import time
@@ -25,29 +30,37 @@ from lightbroker.lab.measure import load, machine
 from lightbroker.lab.measure.audit import audit, make_bodies
 from lightbroker.lab.measure.stats import median_interval, paired_ratios, percentile
 from lightbroker.lab.peers.standard import LightBroker
+from lightbroker.lab.scenarios import experiment
 from lightbroker.server import MetricsServer
 
 SCHEMA = "lightbroker-metrics/1"
-SCRAPE_INTERVAL = 1.0  #: seconds
-PROBE_RATE = 100.0  #: requests for the health in a second
-SLOW_CLIENTS = 200
-RATE = 10_000  #: messages/s, of the open loops
-PRODUCERS, CONSUMERS = 10, 100
-_TIMEOUT = 300.0  # seconds for one run
+SCRAPE_INTERVAL = 1.0  #: seconds from one scrape to the next
+PROBE_RATE = 100.0  #: requests/s for the health
+SLOW_CLIENTS = 200  #: slow or broken connections
+RATE = 10_000  #: messages/s of the open loops
+PRODUCERS, CONSUMERS = 10, 100  #: threads
+_TIMEOUT = 300.0  # seconds after which a run is given up
 METHOD = [
     "Every run is a process of its own, in seeded random order within blocks; its clients are processes beside it.",
     f"{PRODUCERS} producers, {CONSUMERS} consumers or workers, bodies of 100 bytes; open loops at {RATE:,}/s.",
     f"Scraped: GET /metrics every {SCRAPE_INTERVAL:g} s on one connection. A plain run has no server at all.",
     f"Crowded: {SLOW_CLIENTS} connections, a quarter each of which sends nothing, a byte every half second, half a "
-    "request, and 20 requests whose responses it never reads; what the server ends is made anew.",
+    "request, and 20 requests whose responses it never reads. A connection that the server closes is replaced.",
     f"GET /health comes {PROBE_RATE:g} times a second, each on a new connection; latency is from the planned time.",
     "Ratios are paired within a block; intervals are 95 % bootstrap intervals of the median over the runs.",
 ]
 
 
 @dataclass(frozen=True)
-class Config:
-    """One run; variant: plain, twin (the same again), scraped, unrecorded or crowded."""
+class WatchConfig:
+    """What one process measures.
+
+    Attributes:
+        scenario: "closed", "open", "pool" or "health".
+        variant: "plain"; "twin", the same under a second name; "scraped"; "unrecorded", without tallies; "crowded",
+            with slow connections.
+        messages: How many.
+    """
 
     scenario: str
     variant: str
@@ -55,11 +68,21 @@ class Config:
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one process found, or the error that prevented it; value in `unit`, None if it must not be used."""
+class WatchRun:
+    """What one process measured, or the error that prevented it.
+
+    Attributes:
+        block: The block that it belongs to; ratios are paired within a block.
+        config: What it was asked to measure.
+        value: The measured value, or None if it must not be used.
+        unit: The unit of `value`.
+        audit: What became of the messages.
+        details: Further numbers by name.
+        error: Why it failed, or None.
+    """
 
     block: int
-    config: Config
+    config: WatchConfig
     value: float | None = None
     unit: str = ""
     audit: dict[str, Any] | None = None
@@ -67,22 +90,29 @@ class Run:
     error: str | None = None
 
 
-def plan(quick: bool) -> list[list[Config]]:
-    """The groups of runs that are compared with each other."""
+def plan(quick: bool) -> list[list[WatchConfig]]:
+    """Return the runs of one block, in groups that are compared with each other."""
     closed, opened, pool, health = (
         (100_000, 20_000, 20_000, 30_000) if quick else (1_000_000, 60_000, 300_000, 1_050_000)
     )
     return [
-        [Config("closed", variant, closed) for variant in ("plain", "twin", "scraped")],
-        [Config("open", variant, opened) for variant in ("plain", "twin", "scraped")],
-        [Config("pool", variant, pool) for variant in ("plain", "twin", "unrecorded")],
-        [Config("health", variant, health) for variant in ("plain", "crowded")],
+        [WatchConfig("closed", variant, closed) for variant in ("plain", "twin", "scraped")],
+        [WatchConfig("open", variant, opened) for variant in ("plain", "twin", "scraped")],
+        [WatchConfig("pool", variant, pool) for variant in ("plain", "twin", "unrecorded")],
+        [WatchConfig("health", variant, health) for variant in ("plain", "crowded")],
     ]
 
 
 @contextmanager
 def client(kind: str, url: str, number: float, counted: dict[str, Any]) -> Iterator[None]:
-    """A client in a process of its own; what it counted is in `counted` afterwards."""
+    """Return a context with a client in a process of its own.
+
+    Args:
+        kind: Of `metrics_clients.KINDS`.
+        url: Of the metrics server.
+        number: What that client takes as NUMBER.
+        counted: Receives what the client counted, when the context ends.
+    """
     command = (sys.executable, "-m", "lightbroker.lab.scenarios.metrics_clients", kind, url, str(number))
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -94,8 +124,8 @@ def client(kind: str, url: str, number: float, counted: dict[str, Any]) -> Itera
     counted.update(json.loads(out))
 
 
-def measure(config: Config) -> dict[str, Any]:
-    """Do one run in this process; the fields of a `Run` that it decides."""
+def measure(config: WatchConfig) -> dict[str, Any]:
+    """Measure one configuration in this process; return the value, its unit, the audit and the details."""
     bodies, system, details, probed = make_bodies(config.messages), LightBroker(), dict[str, Any](), dict[str, Any]()
     with ExitStack() as stack:
         if config.scenario == "health" or config.variant == "scraped":
@@ -118,24 +148,25 @@ def measure(config: Config) -> dict[str, Any]:
     return {"value": value, "unit": unit, "audit": asdict(found), "details": details}
 
 
+# A value, its unit, the bodies that were received, and how many STOPs were acked besides.
 _Found = tuple[float | None, str, Sequence[bytes], int]
 
 
-def _closed(config: Config, system: LightBroker, bodies: list[bytes], details: dict[str, Any]) -> _Found:
+def _closed(config: WatchConfig, system: LightBroker, bodies: list[bytes], details: dict[str, Any]) -> _Found:
     seen: list[list[bytes]] = [[] for _ in range(CONSUMERS)]
     shares = [bodies[producer::PRODUCERS] for producer in range(PRODUCERS)]
     elapsed = load.closed_loop(system, shares, [each.append for each in seen])
     return len(bodies) / elapsed * 1e9, "messages/s", [body for each in seen for body in each], CONSUMERS
 
 
-def _open(config: Config, system: LightBroker, bodies: list[bytes], details: dict[str, Any]) -> _Found:
+def _open(config: WatchConfig, system: LightBroker, bodies: list[bytes], details: dict[str, Any]) -> _Found:
     run = load.open_loop(system, RATE, config.messages, PRODUCERS, CONSUMERS)
     details["invalid"] = run.invalid()
     p99 = percentile(run.latency(RATE // 4) / 1e3, 99)
     return None if details["invalid"] else p99, "µs (p99)", run.kept, CONSUMERS
 
 
-def _pool(config: Config, system: LightBroker, bodies: list[bytes], details: dict[str, Any]) -> _Found:
+def _pool(config: WatchConfig, system: LightBroker, bodies: list[bytes], details: dict[str, Any]) -> _Found:
     if config.variant == "unrecorded":
         Tally.record = lambda tally, seconds: None  # type: ignore[method-assign, assignment]
     seen: list[bytes] = []
@@ -152,18 +183,18 @@ def _pool(config: Config, system: LightBroker, bodies: list[bytes], details: dic
 _SCENARIOS = {"closed": _closed, "open": _open, "pool": _pool, "health": _open}
 
 
-def run(block: int, config: Config) -> Run:
-    """Do one run in a process of its own."""
+def run(block: int, config: WatchConfig) -> WatchRun:
+    """Measure one configuration in a process of its own."""
     command = (sys.executable, "-m", "lightbroker.lab.scenarios.scrape", "--run", json.dumps(asdict(config)))
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=True)
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
-        return Run(block, config, error=f"{error}: {str(error.stderr)[-2000:]}")
-    return Run(block, config, **json.loads(done.stdout))
+        return WatchRun(block, config, error=f"{error}: {str(error.stderr)[-2000:]}")
+    return WatchRun(block, config, **json.loads(done.stdout))
 
 
-def findings(runs: Sequence[Run], seed: int) -> list[dict[str, Any]]:
-    """Each comparison: median and interval of the ratio to plain, or of the value itself for the health."""
+def findings(runs: Sequence[WatchRun], seed: int) -> list[dict[str, Any]]:
+    """Return the median and the interval of each ratio to the plain variant; for the health, of the value itself."""
 
     def values(scenario: str, variant: str) -> dict[int, float]:
         chosen = (run for run in runs if (run.config.scenario, run.config.variant) == (scenario, variant))
@@ -183,11 +214,11 @@ def findings(runs: Sequence[Run], seed: int) -> list[dict[str, Any]]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, print what was found and write the file; 0 if every run came to its end and lost nothing."""
+    """Measure, print the findings and write the file; return 0 if no run failed, lost a message or got a bad answer."""
     parser = argparse.ArgumentParser(
         prog="python -m lightbroker.lab.scenarios.scrape", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("--quick", action="store_true", help="about a minute, to see that it works; not to be quoted")
+    parser.add_argument("--quick", action="store_true", help="about a minute; not the committed scale")
     parser.add_argument("--repetitions", type=int, metavar="N", help="blocks (default: 5; with --quick 1)")
     parser.add_argument(
         "--out", type=Path, metavar="PATH", help="write every run, the machine and the findings as JSON"
@@ -196,16 +227,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", help=argparse.SUPPRESS)  # one configuration: this is the process that measures it
     options = parser.parse_args(argv)
     if options.run:
-        print(json.dumps(measure(Config(**json.loads(options.run))), allow_nan=False))
+        print(json.dumps(measure(WatchConfig(**json.loads(options.run))), allow_nan=False))
         return 0
-    rng, groups, before = random.Random(options.seed), plan(options.quick), machine.describe()
+    before = machine.describe()
     repetitions = options.repetitions or (1 if options.quick else 5)
     runs = []
-    for block in range(repetitions):
-        for group in rng.sample(groups, len(groups)):
-            for config in rng.sample(group, len(group)):
-                runs.append(run(block, config))
-                print(block, config.scenario, config.variant, runs[-1].error or f"{runs[-1].value} {runs[-1].unit}")
+    for block, config in experiment.schedule(plan(options.quick), repetitions, options.seed):
+        runs.append(run(block, config))
+        print(block, config.scenario, config.variant, runs[-1].error or f"{runs[-1].value} {runs[-1].unit}")
     found = findings(runs, options.seed)
     for each in found:
         print(*(f"{name} {value}" for name, value in each.items()), sep="; ")
@@ -218,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if all(_sound(each) for each in runs) else 1
 
 
-def _sound(run: Run) -> bool:
+def _sound(run: WatchRun) -> bool:
     found = run.audit
     return found is not None and not (
         found["lost"] or found["duplicated"] or found["unknown"] or run.details.get("failed")

@@ -1,7 +1,8 @@
 """Producers and consumers in processes of their own, which share a file or a server.
 
-Each opens the peer and warms up by passing messages through alone; then all wait for each other. When the producers
-are done, a consumer that finds nothing more returns. The clocks of the processes are one: the machine's monotonic one.
+Each process opens the peer and passes a few messages through to warm up. Then all processes wait for each other at a
+barrier. When the producers are done, a consumer returns as soon as it finds no more messages. All processes read the
+same monotonic clock of the machine, so their times can be compared.
 """
 
 import multiprocessing
@@ -20,58 +21,70 @@ from lightbroker.lab.peers.catalogue import load
 if TYPE_CHECKING:  # each process loads this module, and would load numpy with that one
     from lightbroker.lab.measure.results import Config
 
-_PATIENCE = 60.0  # seconds until all must have opened the peer
-_gate: Barrier  # set in each process by `_join`
-_over: Event
+PATIENCE = 60.0  #: seconds in which every process has to reach the barrier
+_barrier: Barrier  # set in each process by `_join`, like the next
+_producers_done: Event
 
 
-class Found(NamedTuple):
-    """What the consumers received, in how long, and how many messages beside it warmed up."""
+class Received(NamedTuple):
+    """What the consumers of a run received.
 
-    received: list[bytes]
+    Attributes:
+        bodies: The bodies, without those of the warm-up.
+        elapsed_ns: Nanoseconds from the first send to the last ack.
+        warmup: How many messages were sent and acked to warm up.
+    """
+
+    bodies: list[bytes]
     elapsed_ns: int
     warmup: int
 
 
-def run(config: "Config", address: str, bodies: Sequence[bytes]) -> Found:
-    """Pass `bodies` through the system at `address`; the settings are those of the configuration."""
+def run(config: "Config", address: str, bodies: Sequence[bytes]) -> Received:
+    """Pass the bodies through the system at `address`, with the producers and consumers of the configuration.
+
+    If a process fails, the others end too, and its error is raised.
+    """
     size = config.producers + config.consumers
     warmup = config.warmup // size
     context = multiprocessing.get_context("spawn")
-    gate, over = context.Barrier(size), context.Event()
-    with ProcessPoolExecutor(size, context, _join, (gate, over)) as pool:
+    barrier, producers_done = context.Barrier(size), context.Event()
+    with ProcessPoolExecutor(size, context, _join, (barrier, producers_done)) as pool:
         settings = config.system, address, config.batch, warmup
         producing = [pool.submit(_produce, *settings, bodies[p :: config.producers]) for p in range(config.producers)]
         consuming = [pool.submit(_consume, *settings) for _ in range(config.consumers)]
         everyone: list[Future[Any]] = [*producing, *consuming]
         for future in everyone:
-            future.add_done_callback(partial(_let_go, gate, over))
+            future.add_done_callback(partial(_release_after_failure, barrier, producers_done))
         for each in producing:
             each.exception()
-        over.set()
-        _raise_first(everyone)
+        producers_done.set()
+        raise_first(everyone)
     received, ends = zip(*(future.result() for future in consuming))
     elapsed = max(ends) - min(future.result() for future in producing)
-    return Found([body for each in received for body in each], elapsed, warmup * size)
+    return Received([body for each in received for body in each], elapsed, warmup * size)
 
 
-def _let_go(gate: Barrier, over: Event, future: "Future[Any]") -> None:
-    """One that failed must not leave the others waiting."""
+def _release_after_failure(barrier: Barrier, producers_done: Event, future: "Future[Any]") -> None:
+    """If this process failed, let the others end instead of waiting for it."""
     if future.exception() is not None:
-        gate.abort()
-        over.set()
+        barrier.abort()
+        producers_done.set()
 
 
-def _raise_first(futures: "Sequence[Future[Any]]") -> None:
-    """Raise the error that ended the run, rather than those of the processes that waited for the one that failed."""
+def raise_first(futures: "Sequence[Future[Any]]") -> None:
+    """Wait for all processes, and raise the error of one that failed, if any.
+
+    Processes that wait at the barrier for a failed one fail too. Its error is raised rather than theirs.
+    """
     errors = [error for future in futures if (error := future.exception()) is not None]
     for error in sorted(errors, key=lambda error: isinstance(error, BrokenBarrierError)):
         raise error
 
 
-def _join(gate: Barrier, over: Event) -> None:
-    global _gate, _over
-    _gate, _over = gate, over
+def _join(barrier: Barrier, producers_done: Event) -> None:
+    global _barrier, _producers_done
+    _barrier, _producers_done = barrier, producers_done
 
 
 def _open(system: str, address: str, batch: int, warmup: int) -> Stored:
@@ -87,10 +100,10 @@ def _open(system: str, address: str, batch: int, warmup: int) -> Stored:
 
 
 def _produce(system: str, address: str, batch: int, warmup: int, bodies: Sequence[bytes]) -> int:
-    """Returns the time of the first send."""
+    """Send the bodies in a producer's process; return the time of the first send in nanoseconds."""
     with closing(_open(system, address, batch, warmup)) as peer:
         batches = [bodies[at : at + batch] for at in range(0, len(bodies), batch)]
-        _gate.wait(_PATIENCE)
+        _barrier.wait(PATIENCE)
         start = time.perf_counter_ns()
         for each in batches:
             peer.send(each)
@@ -98,10 +111,10 @@ def _produce(system: str, address: str, batch: int, warmup: int, bodies: Sequenc
 
 
 def _consume(system: str, address: str, batch: int, warmup: int) -> tuple[list[bytes], int]:
-    """Returns what was received and the time when the last of it was settled."""
+    """Receive in a consumer's process; return the bodies, and the time of the last ack in nanoseconds."""
     with closing(_open(system, address, batch, warmup)) as peer:
         seen: list[bytes] = []
-        _gate.wait(_PATIENCE)
+        _barrier.wait(PATIENCE)
         end = time.perf_counter_ns()
         finished = False
         while True:
@@ -110,4 +123,4 @@ def _consume(system: str, address: str, batch: int, warmup: int) -> tuple[list[b
             elif finished:
                 return seen, end
             else:
-                finished = _over.is_set()
+                finished = _producers_done.is_set()  # then look once more: the last messages may have just come

@@ -1,9 +1,9 @@
-"""The fresh process that measures: JSON in the argument, JSON on standard output.
+"""The process that measures. It takes a `Config` as JSON, and prints a `Measurement` as JSON.
 
-`python -m lightbroker.lab.scenarios.worker CONFIG`
+python -m lightbroker.lab.scenarios.worker CONFIG
 """
 
-if __name__ == "__main__":  # processes that this one spawns load the module too, and need none of it
+if __name__ == "__main__":  # the processes that this one spawns load the module too, and need none of these imports
     import json
     import sys
     from dataclasses import asdict

@@ -13,7 +13,7 @@ from lightbroker.lab.bench.studies import memory_plan as plan
 from lightbroker.lab.bench.study import Study
 from lightbroker.lab.bench.systems import LIGHT, QUEUE
 from lightbroker.lab.measure.results import Bar, Bench, Config, Run
-from lightbroker.lab.scenarios.catalogue import SYSTEMS
+from lightbroker.lab.scenarios.in_memory import SYSTEMS
 
 METHOD = [
     "Every run is a process of its own; its warm-up is discarded. Before the clock starts, the collector runs and the "

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from lightbroker.lab.bench.systems import LIGHT, QUEUE
 from lightbroker.lab.measure.results import Config
-from lightbroker.lab.scenarios.catalogue import BURST, FAN_OUTS, SYSTEMS
+from lightbroker.lab.scenarios.in_memory import BURST, FAN_OUTS, SYSTEMS
 
 BOUND = 1_000  #: messages, the capacity of a bounded queue
 SCENARIOS = ("cycle", "batch", "closed", "open", "memory", "publish")

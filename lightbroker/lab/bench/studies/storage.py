@@ -23,7 +23,7 @@ from lightbroker.lab.bench.systems import (
 from lightbroker.lab.measure.results import Bar, Bench, Config, Run
 from lightbroker.lab.measure.stats import Estimate
 from lightbroker.lab.scenarios.any_peer import SHALLOW
-from lightbroker.lab.scenarios.catalogue import BATCH
+from lightbroker.lab.scenarios.in_memory import BATCH
 
 METHOD = [
     "Every run is a process of its own, with an empty file or a server of its own; the peer warms up with a tenth of "
