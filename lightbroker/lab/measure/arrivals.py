@@ -28,9 +28,9 @@ def constant(rate: float, messages: int) -> Offsets:
     return _nanoseconds(np.arange(_checked(rate, messages)) / rate)
 
 
-def poisson(rate: float, messages: int, seed: int = 1) -> Offsets:
-    """Plan independent gaps from an exponential distribution with the mean 1/rate seconds."""
-    gaps = np.random.default_rng(seed).exponential(1.0, _checked(rate, messages)) / rate
+def poisson(rate: float, messages: int) -> Offsets:
+    """Plan independent gaps from an exponential distribution with the mean 1/rate seconds, the same at every call."""
+    gaps = np.random.default_rng(1).exponential(1.0, _checked(rate, messages)) / rate
     return _nanoseconds(gaps.cumsum() - gaps[0])
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lightbroker.lab.theory.queueing import GGc, MMc, little
+from lightbroker.lab.theory.queueing import GGc
 from lightbroker.lab.theory.simulation import simulate
 
 _ENOUGH = 1_000  # messages; with fewer, the checks see only noise
@@ -26,31 +26,19 @@ class Prediction:
     """What a queue with these arrivals and services is expected to do. Times are seconds.
 
     Attributes:
-        rate: Mean rate of the arrivals, per second.
-        service: Mean time of a service.
-        servers: How many serve the queue.
         utilisation: Share of the servers' time that the services take.
         arrival_scv: Squared coefficient of variation of the times between arrivals; 1 for exponential times.
-        service_scv: The same of the services.
         wait: Mean wait by Kingman's approximation, with several servers that of Allen and Cunneen; None without a
             steady state.
-        exponential_wait: Mean wait by M/M/c; None without a steady state.
         replayed_wait: Mean wait of a simulated queue with exactly these arrivals and services. It assumes only that
             messages are served in the order of their arrival.
-        present: Mean number in the system by Little's law, from `wait`; None without a steady state.
         warnings: The assumptions that the measurement contradicts.
     """
 
-    rate: float
-    service: float
-    servers: int
     utilisation: float
     arrival_scv: float
-    service_scv: float
     wait: float | None
-    exponential_wait: float | None
     replayed_wait: float
-    present: float | None
     warnings: tuple[str, ...]
 
 
@@ -73,19 +61,11 @@ def predict(arrivals: ArrayLike, services: ArrayLike, servers: int = 1) -> Predi
     rate, service = 1 / float(gaps.mean()), float(needs.mean())
     arrival_scv, service_scv = _scv(gaps), _scv(needs)
     utilisation = rate * service / servers
-    steady = utilisation < 1
-    wait = GGc(rate, service, servers, arrival_scv, service_scv).wait if steady else None
     return Prediction(
-        rate=rate,
-        service=service,
-        servers=servers,
         utilisation=utilisation,
         arrival_scv=arrival_scv,
-        service_scv=service_scv,
-        wait=wait,
-        exponential_wait=MMc(rate, service, servers).wait if steady else None,
+        wait=GGc(rate, service, servers, arrival_scv, service_scv).wait if utilisation < 1 else None,
         replayed_wait=float(replayed.wait.mean()),
-        present=None if wait is None else little(rate, wait + service),
         warnings=tuple(_doubts(at, gaps, needs, utilisation, arrival_scv, service_scv)),
     )
 

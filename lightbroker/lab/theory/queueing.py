@@ -83,11 +83,6 @@ class Model(ABC):
         return self.wait + self.service
 
     @property
-    def waiting(self) -> float:
-        """Mean number in the queue, by Little's law."""
-        return little(self.rate, self.wait)
-
-    @property
     def present(self) -> float:
         """Mean number in the system, by Little's law."""
         return little(self.rate, self.response)
@@ -227,11 +222,6 @@ class MM1K(Model):
     def wait(self) -> float:
         """Mean time in the queue of an accepted message, in seconds."""
         return self.present / self.accepted - self.service
-
-    @property
-    def waiting(self) -> float:
-        """Mean number in the queue."""
-        return little(self.accepted, self.wait)
 
     @property
     def present(self) -> float:

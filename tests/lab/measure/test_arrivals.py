@@ -1,9 +1,9 @@
-"""Planned arrivals: their mean rate, their shape, and that a seed repeats them."""
+"""Planned arrivals: their mean rate, their shape, and that every call plans the same."""
 
 import numpy as np
 import pytest
 
-from lightbroker.lab.measure.arrivals import BURST, SHAPES, constant, poisson
+from lightbroker.lab.measure.arrivals import BURST, SHAPES, constant
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -27,10 +27,6 @@ def test_the_shapes_differ_in_what_makes_queues_long() -> None:
     assert variability("burst") == pytest.approx(BURST - 1, rel=0.05)
     assert variability("on-off") > 5
     assert variability("recorded") > 2, "duplicates, gaps and the outage"
-
-
-def test_a_poisson_plan_follows_its_seed() -> None:
-    assert (poisson(100, 50, seed=1) != poisson(100, 50, seed=2)).any()
 
 
 @pytest.mark.parametrize("shape", SHAPES)

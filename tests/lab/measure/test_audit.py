@@ -1,4 +1,4 @@
-"""The books of a run: a system that loses, duplicates or invents messages is found out."""
+"""The audit of a run finds a system that loses, duplicates or invents messages."""
 
 from lightbroker.lab.measure.audit import BODY_BYTES, Audit, audit, make_bodies
 

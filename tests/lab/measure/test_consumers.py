@@ -1,4 +1,4 @@
-"""Consumers with work to do: what they note, what becomes of failures, and coordinated omission shown by the tool."""
+"""Consumers that run a handler: what they note, what happens to failures, and coordinated omission in numbers."""
 
 import time
 

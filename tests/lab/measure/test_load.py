@@ -1,4 +1,4 @@
-"""Load, against systems whose behaviour is known because it is faked."""
+"""The loops that make load, against fake systems whose faults are known."""
 
 import queue
 import time
@@ -31,7 +31,7 @@ class Paused(QueueQueue):
 
 
 class Slow(QueueQueue):
-    """Takes 5 ms for a put, so that nobody sends more than 200 messages/s through one producer."""
+    """Takes 5 ms for a put, so that one producer sends 200 messages/s at most."""
 
     def __init__(self, capacity: int | None = None) -> None:
         super().__init__(capacity)

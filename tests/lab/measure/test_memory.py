@@ -1,4 +1,4 @@
-"""The measuring process looks at itself without leaving a trace."""
+"""Looking at the memory of the process does not change it."""
 
 import gc
 import sys

@@ -1,4 +1,4 @@
-"""Which peers the tests can use here."""
+"""The peers that are installed here, for tests."""
 
 import os
 
@@ -7,11 +7,14 @@ import pytest
 from lightbroker.lab.peers.base import Peer
 from lightbroker.lab.peers.catalogue import Unavailable, load
 
-_OPTIONAL = {"nats-server", "beanstalkd", "rabbitmq-server"}  # which the continuous integration does not install
+_OPTIONAL = {"nats-server", "beanstalkd", "rabbitmq-server"}  # the continuous integration does not install them
 
 
 def chosen(name: str) -> type[Peer]:
-    """The peer of that name. One that is missing skips the test, or fails it where CI is set, but for rare servers."""
+    """Return the peer of that name; skip the test if it is not installed.
+
+    Where the variable CI is set, a peer that is not installed fails the test, unless it needs one of the rare servers.
+    """
     try:
         return load(name)
     except Unavailable as error:

@@ -1,4 +1,4 @@
-"""Every peer passes the same messages through, and keeps to what it promises about acknowledgements."""
+"""Every peer passes the same messages through, and keeps its promises about acknowledgements and durability."""
 
 import subprocess
 import sys

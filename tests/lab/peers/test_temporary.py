@@ -1,4 +1,4 @@
-"""A server of a peer's own is there while it is needed, and not longer."""
+"""A temporary server runs while its context lasts, and no longer."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What is measured of any peer: in one process, in several that share a place, and with many messages queued."""
+"""What is measured of any peer: in one process, in several that share it, and with many messages queued."""
 
 import sqlite3
 from dataclasses import replace

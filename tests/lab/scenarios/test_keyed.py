@@ -1,4 +1,4 @@
-"""Messages by key through worker processes: each arrives once, in order within its partition, and failures end it."""
+"""Messages with keys through worker processes: each arrives once and in order, and a failed worker ends the run."""
 
 from itertools import pairwise
 

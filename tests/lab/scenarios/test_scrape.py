@@ -1,4 +1,4 @@
-"""What watching costs: the runs lose nothing, the clients do what they say, and the comparison is paired."""
+"""Watching a broker: the runs lose no message, the clients do what they say, and ratios are paired."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Partitions: a key stays where it is, each partition is the queue of the theory, a quorum is an order statistic."""
+"""Partitions: a key stays in its partition, a partition is the queue of the theory, a quorum an order statistic."""
 
 import subprocess
 import sys
