@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import ClassVar
 
 from lightbroker import Broker, QueueEmpty
 from lightbroker.lab.peers.base import MOMENT, FileStored, Promises, Record, RedisStored, Stored
-from lightbroker.lab.peers.standard import BrokerPeer
+from lightbroker.lab.peers.standard import BrokerPeer, LightBroker
 
 
 class LightStored(BrokerPeer, Stored):
@@ -38,17 +39,7 @@ class LightStored(BrokerPeer, Stored):
 
 
 def _promises(durable: bool, note: str) -> Promises:
-    return Promises(
-        bounded=True,
-        ack=True,
-        lease=True,
-        retry=True,
-        dead_letters=True,
-        durable=durable,
-        across_processes=True,
-        batches=True,
-        note=note,
-    )
+    return replace(LightBroker.promises, durable=durable, across_processes=True, note=note)
 
 
 class LightSqlite(LightStored, FileStored):
