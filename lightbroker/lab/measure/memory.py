@@ -2,7 +2,6 @@
 
 import gc
 import os
-from pathlib import Path
 
 
 def freeze() -> None:
@@ -17,9 +16,11 @@ def freeze() -> None:
 
 def resident() -> int | None:
     """Return the resident set of this process in bytes, or None where the system does not tell (all but Linux)."""
-    # Bytes, not text: opening a text file leaves a string of its codec in CPython's method cache, often a new one each
-    # time, so looking at the memory would change it.
+    # To look at the memory must not change it. Opening a text file leaves a string of its codec in CPython's method
+    # cache, often a new one each time. A `Path` interns its parts, and now and then that resizes the table of interned
+    # strings.
     try:
-        return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return None
