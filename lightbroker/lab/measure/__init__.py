@@ -1,4 +1,4 @@
-"""The instruments: what a run is fed, what is recorded while it lasts, and what the records are reduced to.
+"""The instruments: loops that make load, records of a run, statistics, and files of results.
 
 audit            numbered bodies, and a count of those that were lost, duplicated or unknown
 stats            percentiles that need enough samples, medians with an interval, ratios paired by block

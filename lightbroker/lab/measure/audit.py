@@ -1,4 +1,4 @@
-"""Numbered bodies, and the count of what became of them.
+"""Numbered bodies, and the audit that counts them.
 
 Bodies are made before the clock starts and audited after it has stopped, so neither is part of what is measured.
 """
@@ -35,7 +35,7 @@ def numbers(bodies: Iterable[bytes]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Audit:
-    """The count of what became of the messages of one run.
+    """The messages of one run, counted by their outcome.
 
     Attributes:
         sent: Messages that the producers sent.

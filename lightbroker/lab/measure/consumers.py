@@ -17,7 +17,7 @@ from lightbroker.lab.peers.standard import LightBroker, QueueQueue
 
 
 class Log:
-    """What one consumer received, and when.
+    """The record of one consumer: the bodies that it received, and the times.
 
     Attributes:
         bodies: The bodies, in the order of their receipt.

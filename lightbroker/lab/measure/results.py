@@ -16,7 +16,7 @@ _F = TypeVar("_F", bound="_File")
 
 @dataclass(frozen=True)
 class Config:
-    """What one process measures.
+    """The configuration of one run: the scenario, the system under test, and the load.
 
     Attributes:
         scenario: Of `scenarios.catalogue`.
@@ -63,7 +63,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one process measured.
+    """The result of one run.
 
     Attributes:
         value: The measured value, or None if the samples do not support it.
@@ -162,7 +162,7 @@ class Bar:
 
 
 class _File:
-    """What the kinds of files share: a schema, and a reader that names the file it cannot read."""
+    """A kind of file: its schema, and a reader that names the file it cannot read."""
 
     SCHEMA: ClassVar[str]
     HOLDS: ClassVar[str]  # in words, for an error
@@ -259,7 +259,7 @@ class Results(_File):
 
 @dataclass(frozen=True)
 class Scene(_File):
-    """What a notebook saw in the run that is committed.
+    """The numbers of a notebook that its figure is drawn from.
 
     Attributes:
         name: Of the scene, and of its file.

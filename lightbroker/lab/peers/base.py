@@ -1,4 +1,4 @@
-"""What a peer is: it passes messages through as its users would, and states what it promises for them.
+"""The interface of a peer: it passes messages through as its users would, and states what it promises for them.
 
 A system that takes microseconds for a message writes its own loops. A common interface that is called once for each
 message would add the same constant to every system, and so make slow systems look better in a ratio. Files and servers
@@ -22,7 +22,7 @@ POLL = 0.001  #: seconds between two looks at a system that cannot wait for a me
 
 @dataclass(frozen=True, kw_only=True)
 class Promises:
-    """What a system does for a message besides passing it on, as it is set up here.
+    """The promises of a system for a message, besides passing it on. They hold for the system as it is set up here.
 
     A measured number says little without the promises that were kept meanwhile.
 

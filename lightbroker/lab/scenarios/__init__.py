@@ -1,4 +1,4 @@
-"""The scenarios: what one process is asked to do while it is measured, and how that process is started.
+"""The scenarios that a process can be measured in, and the module that starts such processes.
 
 metrics_clients    clients of the metrics server: a scraper, a health probe, slow connections
 neighbour          a load beside the broker: a thread or a process that computes

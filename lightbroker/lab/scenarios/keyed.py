@@ -24,7 +24,7 @@ _barrier: Barrier  # set in each process by `_join`
 
 
 class Handled(NamedTuple):
-    """What happened to one message. Times are nanoseconds of `perf_counter_ns`.
+    """One message, its worker and its times. Times are nanoseconds of `perf_counter_ns`.
 
     Attributes:
         body: Its body.

@@ -1,4 +1,4 @@
-"""What it costs to watch a broker through its metrics server.
+"""The cost of watching a broker through its metrics server.
 
     python -m lightbroker.lab.scenarios.scrape [--quick] [--out figures/data/metrics.json]
 
@@ -53,7 +53,7 @@ METHOD = [
 
 @dataclass(frozen=True)
 class WatchConfig:
-    """What one process measures.
+    """The configuration of one run.
 
     Attributes:
         scenario: "closed", "open", "pool" or "health".
@@ -69,7 +69,7 @@ class WatchConfig:
 
 @dataclass(frozen=True)
 class WatchRun:
-    """What one process measured, or the error that prevented it.
+    """One run: its configuration, and the result or the error that prevented it.
 
     Attributes:
         block: The block that it belongs to; ratios are paired within a block.

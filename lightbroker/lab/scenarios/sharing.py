@@ -27,7 +27,7 @@ _producers_done: Event
 
 
 class Received(NamedTuple):
-    """What the consumers of a run received.
+    """The messages that the consumers of a run received.
 
     Attributes:
         bodies: The bodies, without those of the warm-up.

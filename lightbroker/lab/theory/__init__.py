@@ -1,4 +1,4 @@
-"""What theory predicts, and simulated queues.
+"""Queueing theory, scalability laws, and simulated queues.
 
 queueing      queueing models: M/M/1, M/M/c, M/D/1, M/M/1/K, G/G/c, and a server that pauses
 usl           the Universal Scalability Law, and its fit to measured throughput

@@ -1,4 +1,4 @@
-"""What theory predicts for measured arrivals and services, and which of its assumptions they contradict.
+"""The predictions of theory for measured arrivals and services, and the assumptions that those contradict.
 
 A model is as good as its assumptions, so each assumption is checked against the measurement. Where one fails, the
 prediction is still given, with a warning that says which assumption failed and by how much.
@@ -23,7 +23,7 @@ _BURSTY = 2.0  # how many times the variance of independent arrivals the counts 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a queue with these arrivals and services is expected to do. Times are seconds.
+    """The expected behaviour of a queue with given arrivals and services. Times are seconds.
 
     Attributes:
         utilisation: Share of the servers' time that the services take.

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class Simulated:
-    """What happened to the messages of a simulation.
+    """The messages of a simulation: their waits, and how many were rejected.
 
     Attributes:
         wait: Seconds that each accepted message waited before its service.
