@@ -1,6 +1,6 @@
-"""A synchronous face over `AsyncBroker`, so that tests written for `Broker` run over the event loop unchanged.
+"""`AsyncBroker` behind the methods of `Broker`, so that the tests of the contract run over an event loop unchanged.
 
-Each broker has a loop in a thread of its own, and every call of a test thread is a coroutine in it.
+Each broker has an event loop in a thread of its own. A call of a test runs a coroutine there and waits for it.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ class LoopThread:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Return what the coroutine does in the loop; in a loop that was stopped, run it here."""
+        """Run a coroutine in the loop and return its result. If the loop was stopped, run it in this thread."""
         if self._thread.is_alive():
             return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
         return asyncio.run(coroutine)
 
     def stop(self) -> None:
-        """End the loop, with the tasks that are left in it."""
+        """Cancel the tasks that are left, and end the loop."""
         if self._thread.is_alive():
             self.run(self._end())
             self.loop.call_soon_threadsafe(self.loop.stop)
@@ -46,7 +46,7 @@ class LoopThread:
 
 
 class FacadeDelivery(Delivery):
-    """A `Delivery` whose store does in the loop what is asked of it."""
+    """A `Delivery` that is settled in the loop."""
 
     __slots__ = ("inner", "loop")
 
@@ -90,6 +90,8 @@ async def _awaited(verb: Callable[..., Awaitable[None]], *args: Any) -> None:
 
 
 class FacadeDeadLetters:
+    """Has the methods of `DeadLetterQueue`."""
+
     def __init__(self, loop: LoopThread, inner: AsyncDeadLetterQueue) -> None:
         self._loop, self._inner = loop, inner
 
@@ -110,6 +112,8 @@ class FacadeDeadLetters:
 
 
 class FacadeQueue:
+    """Has the methods of `Queue`."""
+
     def __init__(self, loop: LoopThread, inner: AsyncQueue) -> None:
         self._loop, self._inner = loop, inner
         self.name, self.options, self.clock = inner.name, inner.options, inner.threads.clock
@@ -136,7 +140,7 @@ class FacadeQueue:
 
 
 class Facade:
-    """Stands where a test expects a `Broker`."""
+    """Has the methods of `Broker`."""
 
     def __init__(self, store: Any = "memory://", *, clock: ManualClock | None = None, trace: int = 0) -> None:
         self._loop = LoopThread()

@@ -1,4 +1,4 @@
-"""Cancelling coroutines at random loses and duplicates nothing and forgets nobody; and the storm would notice."""
+"""Cancelling coroutines at random loses, duplicates and forgets nothing; and the storm would notice if it did."""
 
 import asyncio
 from collections.abc import Generator
@@ -19,7 +19,7 @@ def faults(report: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("loops", [1, 3])
-def test_nothing_is_lost_or_duplicated_and_nobody_is_forgotten(loops: int) -> None:
+def test_no_message_is_lost_or_duplicated_and_no_waiter_is_forgotten(loops: int) -> None:
     report = cancel_storm.run(1_500, loops=loops, seed=loops)
     assert not faults(report), report
     assert report["cancelled"] >= 1_500
