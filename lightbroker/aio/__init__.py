@@ -1,4 +1,4 @@
-"""LightBroker for coroutines: `AsyncBroker` over the same stores and the same state machine.
+"""LightBroker for coroutines: `AsyncBroker` has the verbs of `Broker`, to be awaited, over the same stores.
 
     from lightbroker.aio import AsyncBroker
 
@@ -7,15 +7,16 @@
         async with broker.pull("blocks") as message:
             print(message.json())
 
-One broker serves threads and any number of event loops at once. Each line imports only from lines above it:
+One broker serves threads and any number of event loops at once. Every await can be cancelled without losing a message;
+each module says why. Each line imports only from lines above it:
 
-    waiting delivery    waiting without a thread, the twin of core.waiting; the verbs of a delivery, to be awaited
-    stores              what a queue of coroutines asks of a store
-    pull                waiting for a message, as an awaitable and as a context
-    queue               the twin of core.queue
-    direct threaded     a store's own transitions, made where they cannot block the loop
+    waiting delivery    the counterpart of core.waiting; what a coroutine can do with a message
+    pull store          a pull, to be awaited or entered; a queue in a store, as coroutines call it
+    queue               the counterpart of core.queue
+    direct threaded     the hot path over memory; stores that do I/O, called in threads
+    lazy                a `Broker`, opened when it is first used
     topic worker        subscriptions; a pool of coroutines
-    broker              the front over a `Broker`
+    broker              queues and topics by name
 """
 
 from lightbroker.aio.broker import AsyncBroker

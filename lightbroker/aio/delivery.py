@@ -1,4 +1,4 @@
-"""A delivery in the hands of a coroutine."""
+"""What a coroutine can do with a message under a lease."""
 
 from collections.abc import Awaitable, Generator
 from contextlib import suppress
@@ -14,15 +14,15 @@ def _nothing() -> Generator[None, None, None]:
     yield from ()
 
 
-_started = _nothing()
+_exhausted = _nothing()
 with suppress(StopIteration):
-    _started.send(None)
-#: Awaiting it takes no time and can be repeated: a generator that is exhausted ends at once, each time.
-DONE: Awaitable[None] = _started
+    _exhausted.send(None)
+#: Awaiting it does not suspend and can be repeated, because an exhausted generator ends at once each time.
+DONE: Awaitable[None] = _exhausted
 
 
 class AsyncSettler(Protocol):
-    """A `Settler` of which a method may also return an awaitable: what it does is done when that is."""
+    """A `Settler` whose methods may return an awaitable. Then the work is done when the awaitable is done."""
 
     def ack(self, delivery: Any) -> Awaitable[None] | None:
         """LEASED -> acked."""
@@ -41,37 +41,67 @@ class AsyncSettler(Protocol):
 
 
 class AsyncDelivery(Leased):
-    """A message under a lease; the twin of `Delivery`, whose verbs are awaited: `await delivery.ack()`.
+    """A message under a lease, to be settled once: `await delivery.ack()`, or `nack`, `release` or `reject`.
 
-    Over the memory store the verb has done its work, or raised, when it returns, and the await does not suspend; other
-    stores work in a thread of theirs while the coroutine waits. What was begun there is finished there, even if the
-    coroutine is cancelled.
+    Every verb raises LeaseLost if the lease is over. Then another consumer may have the message.
+
+    Over the store in memory, a verb has done its work, or raised, when the call returns. The await does not suspend.
+    Other stores do the work in a thread while the coroutine waits. Cancelling that await is safe: the message is
+    settled all the same.
+
+    Attributes:
+        message: The message.
+        deadline: When the lease runs out, in seconds of the broker's clock (`clock.monotonic()`).
     """
 
     __slots__ = ()
     store: AsyncSettler
 
     def ack(self) -> Awaitable[None]:
-        """The message is done. Raises LeaseLost if the lease is over, and then somebody else may do it again."""
+        """Settle the message as done.
+
+        Raises:
+            LeaseLost: The lease is over, and another consumer may do the message again.
+        """
         return self.store.ack(self) or DONE
 
     def nack(self, error: BaseException | str | None = None, delay: float | None = None) -> Awaitable[None]:
-        """It failed: deliver it again after `delay` seconds (None: the queue's backoff); after the last try bury it.
+        """Report that the attempt failed. The message is delivered again, or is a dead letter after its last attempt.
 
-        Raises LeaseLost if the lease is over.
+        Args:
+            error: Why it failed. Of an exception, the traceback is kept too.
+            delay: Seconds until the message is ready again (None: the queue's backoff).
+
+        Raises:
+            LeaseLost: The lease is over.
         """
         text, trace = explain(error)
         delay = None if delay is None else check_number("delay", delay)
         return self.store.nack(self, text, trace, delay) or DONE
 
     def release(self) -> Awaitable[None]:
-        """Give it back untried: it goes to the back of the queue and this delivery does not count as an attempt."""
+        """Give the message back untried. It goes to the back of the queue, and this delivery is no attempt.
+
+        Raises:
+            LeaseLost: The lease is over.
+        """
         return self.store.release(self) or DONE
 
     def reject(self, reason: str) -> Awaitable[None]:
-        """It will never succeed: make it a dead letter now, with `reason` as its error."""
+        """Make the message a dead letter now, because no attempt will ever succeed.
+
+        Args:
+            reason: Why; it is kept as the dead letter's error.
+
+        Raises:
+            LeaseLost: The lease is over.
+        """
         return self.store.reject(self, str(reason)[:MAX_ERROR]) or DONE
 
     def extend(self, seconds: float) -> Awaitable[None]:
-        """Keep the lease for `seconds` from now; a lease is never shortened. Raises LeaseLost if it is over."""
+        """Keep the lease for `seconds` from now. A lease is never shortened.
+
+        Raises:
+            LeaseLost: The lease is over.
+        """
         return self.store.extend(self, check_number("seconds", seconds, above=True)) or DONE

@@ -1,7 +1,11 @@
-"""The hot path over a plain queue in memory, which is not traced and gives its messages no TTL.
+"""The hot path: push, pull and ack over a queue in memory that is not traced and has no TTL of its own.
 
-Push, pull and ack make the very step of their namesakes in `MemoryQueue`, as `buffer.offer` does, but without the
-calls in between, which cost a quarter of their time. Whatever is out of the ordinary goes the long way of every store.
+The verbs make the same atomic step as their namesakes in `MemoryQueue`. See `core.memory.steps` for why such a step
+needs no lock. The steps stand here once more, as in `core.topic.buffer.offer`, because the calls in between would take
+a quarter of the time. Everything out of the ordinary (a full queue, a time-out, a delay) goes the way of every store.
+
+The verbs do not suspend the coroutine here, so no cancellation can hit them. Ctrl-C can, between any two bytecodes. It
+loses no message and no permit, because a step is one call into C.
 """
 
 from collections.abc import Awaitable, Generator, Mapping
@@ -10,56 +14,57 @@ from types import TracebackType
 from typing import Any
 
 from lightbroker.aio.delivery import DONE, AsyncDelivery
-from lightbroker.aio.pull import AsyncPull, again, settle
+from lightbroker.aio.pull import AsyncPull, TaskPull, awaited_twice, settle
 from lightbroker.aio.queue import AsyncQueue
-from lightbroker.aio.stores import DirectStore
+from lightbroker.aio.store import DirectQueueStore
 from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.message import MAX_BODY, NEVER, NO_HEADERS, Message, encode
 from lightbroker.core.queue import Queue
 from lightbroker.core.waiting import rouse
 
-_blank = Message.__new__  # the call of `__init__` would take as long as filling it
+_new_message = Message.__new__  # calling `Message(…)` would take as long as filling the object
 
 
-class DirectDelivery(AsyncDelivery, AsyncPull):
-    """A delivery from a plain queue in memory, and before that the pull which gets it.
+class DirectDelivery(AsyncDelivery, TaskPull):
+    """A pull from a queue in memory, which turns into its delivery.
 
-    A store makes the key of a lease before it has a message. Here the key is made when the pull is, so that one object
-    is enough for both; its user sees an `AsyncPull` before the await, and an `AsyncDelivery` behind it.
+    The queue in memory keeps its leases by delivery. It needs the delivery, as the key, before it has a message. So the
+    delivery is made when the pull is, and one object can be both. The user has an `AsyncPull` before the await and an
+    `AsyncDelivery` after it.
     """
 
-    __slots__ = ("_held", "_running", "twin")
+    __slots__ = ("_direct_queue", "_held", "_running")
     store: MemoryQueue
-    twin: "DirectQueue | None"
+    _direct_queue: "DirectQueue | None"  # set by `DirectQueue.pull`; an `__init__` would cost as much as all the rest
 
     def __await__(self) -> Generator[Any, Any, AsyncDelivery]:
-        twin = self.twin
-        if twin is None:
-            raise again()
-        self.twin = None  # at once: a key that leased a second message would lose the first
-        queue = twin.memory
-        if queue._closed:
-            raise queue._closed_error()
+        direct_queue = self._direct_queue
+        if direct_queue is None:
+            raise awaited_twice()
+        self._direct_queue = None  # at once: a key that leased a second message would lose the first
+        memory = direct_queue._memory
+        if memory._closed:
+            raise memory._closed_error()
         try:
-            message = next(map(queue._lease, (self,), queue._take_now))
+            message = next(map(memory._lease, (self,), memory._take_now))
         except Empty:
             pass
-        except IndexError:  # an empty deque among the tokens
-            raise queue._pull_woken() from None
+        except IndexError:  # an empty deque among the tokens: the queue was closed
+            raise memory._pull_woken() from None
         else:
-            monotonic = queue._now  # calling an attribute that is no method takes a look-up more
+            monotonic = memory._now  # `memory._now()` would look for a method of that name first
             now = monotonic()
             if message.expires > now:
-                self.store = queue
+                self.store = memory
                 self.message = message
-                self.deadline = now + queue._lease_seconds
+                self.deadline = now + memory._lease_seconds
                 return self
-            queue._expire_leased(self, message)
-        return (yield from twin.store.pull(None).__await__())
+            memory._expire_leased(self, message)
+        return (yield from direct_queue._queue_store.pull(None).__await__())
 
     async def __aenter__(self) -> Message:
         delivery = await self
-        self._held = delivery if delivery is not self else None  # not itself: that would be a circle
+        self._held = delivery if delivery is not self else None  # not itself: only the collector frees such a circle
         return delivery.message
 
     async def __aexit__(
@@ -71,28 +76,28 @@ class DirectDelivery(AsyncDelivery, AsyncPull):
             await settle(self._held or self, error)
 
     def ack(self) -> Awaitable[None]:
-        """The message is done. Raises LeaseLost if the lease is over, and then somebody else may do it again."""
-        queue = self.store
+        """Settle the message as done; see `AsyncDelivery.ack`."""
+        memory = self.store
         try:
-            next(zip(map(queue._unlease, (self,)), queue._ack))
+            next(zip(map(memory._unlease, (self,)), memory._ack))
         except KeyError:
-            raise queue._lost(self) from None
-        if queue.pushers:
-            rouse(queue.pushers)
+            raise memory._lost(self) from None
+        if memory.pushers:
+            rouse(memory.pushers)
         return DONE
 
 
 class DirectQueue(AsyncQueue):
-    """The twin of a plain queue in memory."""
+    """An `AsyncQueue` over a queue in memory that is not traced and has no TTL of its own."""
 
-    def __init__(self, threads: Queue, memory: MemoryQueue) -> None:
-        super().__init__(threads, DirectStore(threads, memory))
-        self.memory = memory
-        self._time, self._prefix, self._numbers = threads._time, threads._prefix, threads._numbers
+    def __init__(self, queue: Queue, memory: MemoryQueue) -> None:
+        super().__init__(queue, DirectQueueStore(queue, memory))
+        self._memory = memory
+        self._time, self._prefix, self._numbers = queue._time, queue._prefix, queue._numbers
 
     async def push(
         self,
-        body: object,  # no star behind it: at each call a default that is for a keyword only would take a look-up
+        body: object,  # no star behind it: a default of a keyword-only argument costs a look-up in a dict
         timeout: float | None = None,
         delay: float = 0.0,
         ttl: float | None = None,
@@ -101,23 +106,23 @@ class DirectQueue(AsyncQueue):
         """Accept one message; see `AsyncQueue.push`."""
         if type(body) is not bytes or len(body) > MAX_BODY:
             body = encode(body)
-        queue = self.memory
-        if timeout is None and delay == 0.0 and ttl is None and headers is None and not queue._refusing:
-            time = self._time  # calling an attribute that is no method takes a look-up more
+        memory = self._memory
+        if timeout is None and delay == 0.0 and ttl is None and headers is None and not memory._refusing:
+            time = self._time  # `self._time()` would look for a method of that name first
             id = f"{self._prefix}{next(self._numbers)}"
-            message = _blank(Message)
+            message = _new_message(Message)
             message.id, message.body, message.timestamp = id, body, time()
             message.attempts, message.headers, message.expires, message.failure = 1, NO_HEADERS, NEVER, None
-            entering = map(queue._insert, queue._permits_now, (message,))
+            entering = map(memory._insert, memory._permits_now, (message,))
             try:
-                next(map(queue._announce, queue._here, entering, queue._accepted))
-                if queue.pullers:
-                    rouse(queue.pullers)
+                next(map(memory._announce, memory._here, entering, memory._accepted))
+                if memory.pullers:
+                    rouse(memory.pullers)
                 return id
             except Empty:  # no room
                 pass
-            except TypeError:  # a None among the permits
-                raise queue._push_woken() from None
+            except TypeError:  # a None among the permits: the queue was closed
+                raise memory._push_woken() from None
         return await super().push(body, timeout=timeout, delay=delay, ttl=ttl, headers=headers)
 
     def pull(self, timeout: float | None = None) -> AsyncPull:
@@ -125,5 +130,5 @@ class DirectQueue(AsyncQueue):
         if timeout is not None:
             return super().pull(timeout)
         delivery = DirectDelivery()
-        delivery.twin = self
+        delivery._direct_queue = self
         return delivery

@@ -1,12 +1,11 @@
-"""A queue for coroutines: the verbs of `lightbroker.core.queue`, to be awaited."""
+"""A queue for coroutines: the verbs of `core.queue`, to be awaited."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from queue import Empty
 from typing import Concatenate, ParamSpec, TypeVar
 
 from lightbroker.aio.delivery import AsyncDelivery
-from lightbroker.aio.pull import AsyncPull, StorePull
-from lightbroker.aio.stores import AsyncStore
+from lightbroker.aio.pull import AsyncPull, LatePull
+from lightbroker.aio.store import AsyncQueueStore
 from lightbroker.core.errors import check_count, check_each, check_number
 from lightbroker.core.message import DeadLetter
 from lightbroker.core.queue import DeadLetterQueue, Queue, check_timeout
@@ -17,19 +16,22 @@ T = TypeVar("T")
 
 
 class AsyncQueue:
-    """The twin of a `Queue`: the same messages, in the same order, for the coroutines of any event loop.
+    """A `Queue` for the coroutines of any event loop: the same messages, in the same order.
 
-    threads: the queue that it is the twin of, for use by threads. Made by `AsyncBroker.queue`.
+    Made by `AsyncBroker.queue`.
+
+    Attributes:
+        name: Its name.
+        options: The options with which it was declared.
+        dead_letters: Its dead letters.
     """
 
-    def __init__(self, threads: Queue, store: AsyncStore) -> None:
-        self.name = threads.name
-        self.options = threads.options
-        self.threads = threads
-        self.store = store
+    def __init__(self, sync_queue: Queue, queue_store: AsyncQueueStore) -> None:
+        self.name = sync_queue.name
+        self.options = sync_queue.options
         self.dead_letters = AsyncDeadLetterQueue(self._opened)
-        self._form = threads.form
-        self._push_now = store.push_now
+        self._sync_queue = sync_queue
+        self._queue_store = queue_store
 
     async def push(
         self,
@@ -40,20 +42,31 @@ class AsyncQueue:
         ttl: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> str | None:
-        """Accept one message; see `Queue.push`. A full queue whose policy is BLOCK suspends the coroutine.
+        """Accept one message. If the queue is full and its policy is BLOCK, the coroutine is suspended.
 
-        Cancelled while it is suspended, the message was not accepted; a store that does I/O may have accepted it at
+        Cancelled while it is suspended, it has pushed nothing. A store that does I/O may have accepted the message at
         that moment.
+
+        Args:
+            body: bytes, str, or anything JSON can hold.
+            timeout: Seconds to wait for room if the policy is BLOCK (None: for ever).
+            delay: Seconds until the message is ready.
+            ttl: Seconds after which the message is no longer delivered (None: as the queue was declared).
+            headers: Short strings that travel with the message.
+
+        Returns:
+            The id of the message, or None if the overflow policy dropped it.
+
+        Raises:
+            QueueFull: There was no room. Nothing was accepted.
+            QueueClosed: The queue takes nothing new. Nothing was accepted.
+            TypeError: An argument makes no sense. Nothing was accepted.
+            ValueError: The same.
         """
-        form, push = self._form, self._push_now  # calling an attribute that is no method takes a look-up more
-        message = form(body, ttl, headers)
+        message = self._sync_queue.form(body, ttl, headers)
         if timeout is not None or delay != 0.0:
             timeout, delay = check_timeout(timeout), check_number("delay", delay)
-        try:
-            taken = push(message, delay)
-        except Empty:
-            taken = await self.store.push(message, timeout, delay)
-        return message.id if taken else None
+        return message.id if await self._queue_store.push(message, timeout, delay) else None
 
     async def push_many(
         self,
@@ -64,58 +77,82 @@ class AsyncQueue:
         ttl: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> list[str | None]:
-        """Accept messages in order; see `Queue.push_many`."""
+        """Accept messages in order, far cheaper than one at a time.
+
+        Args:
+            bodies: What to push; see `push`.
+            timeout: Seconds to wait for room, for all of them together (None: for ever).
+            delay: Seconds until they are ready.
+            ttl: Seconds after which they are no longer delivered (None: as the queue was declared).
+            headers: Short strings that travel with each message.
+
+        Returns:
+            The ids, with None for each message that the overflow policy dropped.
+
+        Raises:
+            QueueFull: There was no room for one. The error's `accepted` holds the ids of the messages before it.
+            QueueClosed: The queue takes nothing new. `accepted` is the same.
+            StoreError: The store cannot be used. It is open which messages of a large batch it has accepted.
+        """
         timeout, delay = check_timeout(timeout), check_number("delay", delay)
-        ids, messages = self.threads.form_many(bodies, ttl, headers)
-        taken = await self.store.push_many(messages, timeout, delay)
+        ids, messages = self._sync_queue.form_many(bodies, ttl, headers)
+        taken = await self._queue_store.push_many(messages, timeout, delay)
         return [id if entered else None for id, entered in zip(ids, taken)]
 
     def pull(self, timeout: float | None = None) -> AsyncPull:
-        """Lease the message that has been ready longest: `delivery = await queue.pull()`, or settled by a context:
+        """Lease the message that has been ready longest. Await the pull for the delivery, or enter it for the message:
 
+            delivery = await queue.pull()
             async with queue.pull() as message: ...
 
-        timeout: seconds of real time to wait for one; 0 does not wait, None waits for ever. Raises QueueEmpty or
-        QueueClosed. Cancelled, it has either not taken a message or given it back, with its attempts untouched. A loop
-        of pulls that find a message at hand does not let other coroutines run; await something else now and then.
+        Cancelled, it has taken no message, or has given it back with its attempts untouched. A loop of pulls that find
+        a message at hand does not let other coroutines run, so await something else now and then.
+
+        Args:
+            timeout: Seconds of real time to wait for a message; 0 does not wait, None waits for ever.
+
+        Raises:
+            QueueEmpty: No message became ready in time; raised by the await.
+            QueueClosed: The queue is closed; raised by the await.
         """
         if timeout is not None and timeout != 0.0:
             timeout = check_timeout(timeout)
-        pull = StorePull()
-        pull.store = self.store
-        pull.timeout = timeout
-        return pull
+        return LatePull(self._queue_store.pull, timeout)
 
     async def pull_many(self, n: int, timeout: float | None = None) -> list[AsyncDelivery]:
         """Wait as `pull` does for one message, then take what else is ready, at most `n` in all."""
-        return await self.store.pull_many(check_count("n", n), check_timeout(timeout))
+        return await self._queue_store.pull_many(check_count("n", n), check_timeout(timeout))
 
     async def ack_many(self, deliveries: Iterable[AsyncDelivery]) -> None:
-        """Ack all of this queue's `deliveries`; raises LeaseLost if any came too late, after acking the others."""
-        await self.store.ack_many(check_each("deliveries", deliveries, AsyncDelivery))
+        """Ack deliveries of this queue.
+
+        Raises:
+            LeaseLost: At least one ack came too late. The others are done.
+        """
+        await self._queue_store.ack_many(check_each("deliveries", deliveries, AsyncDelivery))
+
+    async def stats(self) -> QueueStats:
+        """Return what the queue holds now, and the counters of the conservation law."""
+        return await self._queue_store.call(self._sync_queue.stats)
 
     async def _opened(self) -> "AsyncQueue":
         return self
 
-    async def stats(self) -> QueueStats:
-        """What it holds now, and the counters of the conservation law."""
-        return await self.store.call(self.threads.stats)
-
 
 class AsyncDeadLetterQueue:
-    """What a queue gave up on; the twin of `DeadLetterQueue`: `count`, `async for`, `redrive` and `purge`."""
+    """The messages that a queue gave up on: `async for letter in dead_letters`, from the oldest."""
 
     def __init__(self, open_queue: Callable[[], Awaitable[AsyncQueue]]) -> None:
-        self._open = open_queue
+        self._open_queue = open_queue
 
     async def _call(
         self, function: Callable[Concatenate[DeadLetterQueue, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        queue = await self._open()
-        return await queue.store.call(function, queue.threads.dead_letters, *args, **kwargs)
+        queue = await self._open_queue()
+        return await queue._queue_store.call(function, queue._sync_queue.dead_letters, *args, **kwargs)
 
     async def count(self) -> int:
-        """How many there are."""
+        """Return how many dead letters there are."""
         return await self._call(DeadLetterQueue.__len__)
 
     async def __aiter__(self) -> AsyncIterator[DeadLetter]:
@@ -123,9 +160,17 @@ class AsyncDeadLetterQueue:
             yield letter
 
     async def redrive(self, ids: Iterable[str] | None = None, limit: int | None = None) -> int:
-        """Deliver dead letters again; see `DeadLetterQueue.redrive`."""
+        """Deliver dead letters again as if they were new: at the back, with attempts from 1 and without a TTL.
+
+        Args:
+            ids: Which messages (None: all, from the oldest). Unknown ids are passed over.
+            limit: How many at most (None: all).
+
+        Returns:
+            How many were moved. It ends early when the queue is full.
+        """
         return await self._call(DeadLetterQueue.redrive, ids, limit)
 
     async def purge(self) -> int:
-        """Delete them all; returns how many there were."""
+        """Delete all dead letters; return how many there were."""
         return await self._call(DeadLetterQueue.purge)

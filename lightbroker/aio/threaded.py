@@ -1,11 +1,14 @@
-"""A store that does I/O, for coroutines: its calls are made in threads, so that none blocks an event loop.
+"""A queue in a store that does I/O: it is called in threads, so that no call blocks an event loop.
 
-That is one thread for an SQLite file, which can be written by one at a time anyway, and a few for Redis, where they
-wait for the network together. Who waits for a message or for room waits in the loop and needs none of them.
+An SQLite file is called in one thread, because only one caller at a time can write to it. Redis is called in a few
+threads, so that several calls can wait for the network at the same time. A coroutine that waits for a message or for
+room needs no thread.
 
-The awaits, and why cancelling at them is safe: a push or pull that has not begun when its coroutine is cancelled never
-does. One that has begun goes on to its end: a push was accepted or not, as if it had been cancelled a moment later or
-earlier, and what a pull has leased is released, its attempts untouched. What settles a message is never taken back.
+Each await is safe to cancel. If its call has not begun in a thread, it never begins. A call that has begun is finished:
+
+- A push has accepted its messages or not, as if it had been cancelled a moment later or earlier.
+- A pull releases what it has leased, with the attempts untouched.
+- An ack, nack, release, reject or extend is never cancelled, even if it has not begun: its message is settled.
 """
 
 import asyncio
@@ -16,7 +19,7 @@ from contextlib import suppress
 from typing import ParamSpec, TypeVar, cast
 
 from lightbroker.aio.delivery import AsyncDelivery
-from lightbroker.aio.stores import AsyncStore
+from lightbroker.aio.store import AsyncQueueStore
 from lightbroker.core.errors import BrokerError, QueueClosed
 from lightbroker.core.message import Delivery
 from lightbroker.core.queue import Queue
@@ -26,75 +29,87 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Desk:
-    """The threads in which an `AsyncBroker` calls its store; they are started when there is something to do."""
+class StoreExecutor:
+    """The threads in which an `AsyncBroker` calls its store. Each is started when there is work for it."""
 
     def __init__(self, threads: int) -> None:
-        self._executor = ThreadPoolExecutor(threads, "lightbroker-store")
+        self._pool = ThreadPoolExecutor(threads, "lightbroker-store")
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        """Call it when a thread is free; raises QueueClosed if the desk is closed."""
+        """Call a function when a thread is free; raises QueueClosed if the executor is closed."""
         try:
-            return self._executor.submit(function, *args, **kwargs)
+            return self._pool.submit(function, *args, **kwargs)
         except RuntimeError:
             raise QueueClosed("the broker is closed") from None
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call it and wait for what it returns."""
+        """Call a function in a thread and return what it returns."""
         return await asyncio.wrap_future(self.submit(function, *args, **kwargs))
 
     def close(self) -> None:
-        """Take nothing new, and return when what was submitted is done."""
-        self._executor.shutdown()
+        """Take nothing new, and return when everything that was submitted is done."""
+        self._pool.shutdown()
 
 
 class ThreadedDelivery(AsyncDelivery):
-    """What the coroutine holds of a delivery that the store's thread made."""
+    """A delivery that a thread has pulled, as the coroutine holds it."""
 
-    __slots__ = ("inner",)
+    __slots__ = ("pulled",)
 
-    def __init__(self, inner: Delivery, store: "ThreadedStore") -> None:
-        self.inner = inner
-        self.message = inner.message
-        self.deadline = inner.deadline
-        self._receipt = inner.receipt
-        self.store = store
+    def __init__(self, pulled: Delivery, settler: "ThreadedQueueStore") -> None:
+        self.pulled = pulled
+        self.message = pulled.message
+        self.deadline = pulled.deadline
+        self._receipt = pulled.receipt
+        self.store = settler
 
 
-class ThreadedStore(AsyncStore):
-    """A queue of any store at which one can wait without a thread. It is also the settler of its deliveries."""
+class ThreadedQueueStore(AsyncQueueStore):
+    """A queue in any `Waitable` store. It is also the settler of its deliveries."""
 
-    def __init__(self, queue: Queue, store: Waitable, desk: Desk) -> None:
-        super().__init__(queue, store)
-        self._desk = desk
-        self.call = desk.call  # type: ignore[method-assign]
+    def __init__(self, queue: Queue, wrapped: Waitable, executor: StoreExecutor) -> None:
+        super().__init__(queue, wrapped)
+        self._executor = executor
 
-    async def lease(self, most: int, *, waiting: bool) -> list[AsyncDelivery]:
-        """Pull at the desk; who is cancelled meanwhile has what was leased for him given back."""
-        mine = deque((True,))  # who takes it first has the say: the thread that it delivers, the coroutine that it left
-        job = self._desk.submit(self._lease_for, mine, most, waiting)
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in a thread."""
+        return await self._executor.call(function, *args, **kwargs)
+
+    async def lease(self, most: int, last: bool = False) -> list[AsyncDelivery]:
+        """Lease in a thread. If the coroutine is cancelled meanwhile, what was leased for it is given back.
+
+        The thread may have leased messages just when the coroutine is cancelled. So there is one token. Whoever pops it
+        decides: the thread delivers, or the cancelled coroutine gives the messages back. `deque.pop` is atomic, so
+        exactly one of them gets the token:
+
+        - The thread popped it, and the coroutine is cancelled before it sees the result: the coroutine finds no token,
+          and releases what the thread delivers.
+        - The coroutine popped it: the thread finds no token, and releases what it has leased.
+        """
+        token = deque((True,))
+        job = self._executor.submit(self._lease_for, token, most, last)
         try:
-            found = await asyncio.wrap_future(job)
+            pulled = await asyncio.wrap_future(job)
         except asyncio.CancelledError:
             try:
-                mine.pop()
+                token.pop()
             except IndexError:
                 job.add_done_callback(self._give_back)
             raise
-        return [ThreadedDelivery(delivery, self) for delivery in found]
+        return [ThreadedDelivery(delivery, self) for delivery in pulled]
 
-    def _lease_for(self, mine: "deque[bool]", most: int, waiting: bool) -> list[Delivery]:
-        found = self._queue.lease(most, last=not waiting)
+    def _lease_for(self, token: "deque[bool]", most: int, last: bool) -> list[Delivery]:
+        pulled = self._wrapped.lease(most, last)
         try:
-            mine.pop()
+            token.pop()
         except IndexError:
-            self._release(found)
-        return found
+            self._release(pulled)
+        return pulled
 
     def _give_back(self, job: "Future[list[Delivery]]") -> None:
         if not job.cancelled() and job.exception() is None:
-            with suppress(QueueClosed):  # the store is gone, and the lease will run out
-                self._desk.submit(self._release, job.result())
+            with suppress(QueueClosed):  # the store is closed, and the lease will run out
+                self._executor.submit(self._release, job.result())
 
     @staticmethod
     def _release(deliveries: Iterable[Delivery]) -> None:
@@ -102,38 +117,39 @@ class ThreadedStore(AsyncStore):
             with suppress(BrokerError):  # the lease will run out
                 delivery.release()
 
-    def keep(self, delivery: AsyncDelivery) -> None:
+    def renew(self, delivery: AsyncDelivery) -> None:
         """Extend in the thread that calls."""
         assert isinstance(delivery, ThreadedDelivery)
-        delivery.inner.extend(self._options.lease)
-        delivery.deadline = delivery.inner.deadline
+        delivery.pulled.extend(self._options.lease)
+        delivery.deadline = delivery.pulled.deadline
 
     async def ack_many(self, deliveries: Iterable[AsyncDelivery]) -> None:
-        """Ack at the desk."""
-        # One of another store is passed on as it is: this store will find no lease of its own and count it as lost.
-        known = [delivery.inner if isinstance(delivery, ThreadedDelivery) else delivery for delivery in deliveries]
-        await self._settle(self._queue.ack_many, cast("list[Delivery]", known))
+        """Ack in a thread."""
+        # A delivery of another store is passed on as it is: this store finds no such lease, and counts it as lost.
+        pulled = [delivery.pulled if isinstance(delivery, ThreadedDelivery) else delivery for delivery in deliveries]
+        await self._settle(self._wrapped.ack_many, cast("list[Delivery]", pulled))
 
     def ack(self, delivery: ThreadedDelivery) -> Awaitable[None]:
         """LEASED -> acked."""
-        return self._settle(self._queue.ack, delivery.inner)
+        return self._settle(self._wrapped.ack, delivery.pulled)
 
     def nack(self, delivery: ThreadedDelivery, error: str, trace: str, delay: float | None) -> Awaitable[None]:
         """LEASED -> DEAD, DELAYED or READY."""
-        return self._settle(self._queue.nack, delivery.inner, error, trace, delay)
+        return self._settle(self._wrapped.nack, delivery.pulled, error, trace, delay)
 
     def release(self, delivery: ThreadedDelivery) -> Awaitable[None]:
         """LEASED -> READY."""
-        return self._settle(self._queue.release, delivery.inner)
+        return self._settle(self._wrapped.release, delivery.pulled)
 
     def reject(self, delivery: ThreadedDelivery, reason: str) -> Awaitable[None]:
         """LEASED -> DEAD."""
-        return self._settle(self._queue.reject, delivery.inner, reason)
+        return self._settle(self._wrapped.reject, delivery.pulled, reason)
 
     async def extend(self, delivery: ThreadedDelivery, seconds: float) -> None:
         """LEASED, the deadline later."""
-        await self._settle(self._queue.extend, delivery.inner, seconds)
-        delivery.deadline = delivery.inner.deadline
+        await self._settle(self._wrapped.extend, delivery.pulled, seconds)
+        delivery.deadline = delivery.pulled.deadline
 
     async def _settle(self, function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        await asyncio.shield(asyncio.wrap_future(self._desk.submit(function, *args, **kwargs)))
+        """Call a function in a thread. `shield` keeps a cancellation of the coroutine from the call."""
+        await asyncio.shield(asyncio.wrap_future(self._executor.submit(function, *args, **kwargs)))

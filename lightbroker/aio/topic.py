@@ -1,14 +1,18 @@
-"""Publish/subscribe for coroutines: they are suspended where a thread would block."""
+"""Publish/subscribe for coroutines: they are suspended where a thread would block.
+
+A subscriber takes a message in the step in which its coroutine goes on with it, so a cancelled read took none. A
+publisher that is cancelled while it waits for room has already served every subscriber that does not make it wait.
+"""
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import suppress
 from queue import Empty
 from types import TracebackType
 from typing import Any
 
-from lightbroker.aio.threaded import Desk
+from lightbroker.aio.lazy import LazyBroker
 from lightbroker.aio.waiting import attempt
 from lightbroker.core.broker import Broker
 from lightbroker.core.errors import QueueClosed, QueueEmpty, QueueFull
@@ -18,51 +22,51 @@ from lightbroker.core.stats import SubscriptionStats
 from lightbroker.core.topic.buffer import Buffer
 from lightbroker.core.topic.subscription import Subscription
 
-#: Calls what may block with the broker, and awaits what it returns.
-Call = Callable[[Callable[[Broker], Any]], Awaitable[Any]]
-
 
 class AsyncSubscription:
-    """The twin of a `Subscription`: `async for message in subscription`, or `await subscription.get()`.
+    """What one subscriber has yet to read: `async for message in subscription`, or `await subscription.get()`.
 
     Made by `AsyncBroker.subscribe`. It listens from the moment in which it is awaited, entered as a context, or first
-    read. A message is taken in the step in which the coroutine goes on with it, so one that is cancelled took none.
-    Cancelled while it is awaited or entered for the first time, it is closed; a read that is cancelled leaves it open.
+    read. If that await is cancelled, or the entering, the subscription is closed. If a read is cancelled, it took no
+    message, and the subscription stays open.
+
+    Attributes:
+        pattern: The topics that it listens to.
+        group: The group whose members share its messages, or None.
     """
 
     def __init__(
-        self, pattern: str, group: str | None, desk: Desk, call: Call, subscribe: Callable[[Broker], Subscription]
+        self, pattern: str, group: str | None, broker: LazyBroker, subscribe: Callable[[Broker], Subscription]
     ) -> None:
         self.pattern = pattern
         self.group = group
-        self._desk = desk
-        self._call = call
+        self._broker = broker
         self._subscribe = subscribe
-        self._lock = threading.Lock()  # of two that begin at once, one subscribes
-        self._threads: Subscription | None = None
+        self._lock = threading.Lock()  # two coroutines may begin at once, in two threads; one of them subscribes
+        self._subscription: Subscription | None = None
         self._closed = False
 
     def _begin(self, broker: Broker) -> Subscription:
         with self._lock:
             if self._closed:
                 raise QueueClosed(f"the subscription to {self.pattern!r} is closed")
-            if self._threads is None:
-                self._threads = self._subscribe(broker)
-            return self._threads
+            if self._subscription is None:
+                self._subscription = self._subscribe(broker)
+            return self._subscription
 
     def _end(self, _: Broker | None = None) -> None:
         with self._lock:
             self._closed = True
-            if self._threads is not None:
-                self._threads.close()
+            if self._subscription is not None:
+                self._subscription.close()
 
     async def _opened(self) -> "AsyncSubscription":
-        if self._threads is None or self._closed:
+        if self._subscription is None or self._closed:
             try:
-                await self._call(self._begin)
-            except asyncio.CancelledError:  # it may have begun all the same, and then nobody would ever close it
+                await self._broker.call(self._begin)
+            except asyncio.CancelledError:  # a thread may have subscribed all the same, and nobody else would close it
                 with suppress(QueueClosed):
-                    self._desk.submit(self._end)
+                    self._broker.executor.submit(self._end)
                 raise
         return self
 
@@ -74,30 +78,37 @@ class AsyncSubscription:
 
     @property
     def dropped(self) -> int:
-        """Messages that the overflow policy dropped from this buffer."""
+        """How many messages the overflow policy has dropped from this buffer."""
         return self.stats().dropped
 
     async def get(self, timeout: float | None = None) -> Message:
-        """The next message, within `timeout` seconds (0: at once, None: for ever).
+        """Return the next message.
 
-        Raises QueueEmpty, or QueueClosed once the subscription is closed.
+        Args:
+            timeout: Seconds to wait for it; 0 does not wait, None waits for ever.
+
+        Raises:
+            QueueEmpty: There was none in time.
+            QueueClosed: The subscription is closed.
         """
         timeout = check_timeout(timeout)
-        threads = self._threads or await self._call(self._begin)
+        subscription = self._subscription
+        if subscription is None:
+            subscription = await self._broker.call(self._begin)
 
-        async def step() -> Message:
-            return threads.take()
+        async def take() -> Message:
+            return subscription.take()
 
         try:
-            return threads.take()
+            return subscription.take()
         except Empty:
             try:
-                return await attempt(threads.buffer.pullers, step, timeout)
+                return await attempt(subscription.buffer.pullers, take, timeout)
             except Empty:
                 raise QueueEmpty(f"subscription {self.pattern!r} had no message within {timeout or 0.0:g} s") from None
 
     async def __aiter__(self) -> AsyncIterator[Message]:
-        """Every message until the subscription is closed."""
+        """Yield every message until the subscription is closed."""
         while True:
             try:
                 message = await self.get()
@@ -106,14 +117,18 @@ class AsyncSubscription:
             yield message
 
     def stats(self) -> SubscriptionStats:
-        """What is buffered, and what happened to the rest; raises QueueClosed if it does not listen yet."""
-        if self._threads is None:
+        """Return how much is buffered, and what happened to the rest.
+
+        Raises:
+            QueueClosed: It does not listen yet.
+        """
+        if self._subscription is None:
             raise QueueClosed(f"the subscription to {self.pattern!r} does not listen yet; await it first")
-        return self._threads.stats()
+        return self._subscription.stats()
 
     async def close(self) -> None:
-        """Stop receiving; what is buffered is given up, unless other members of the group are left to read it."""
-        await self._call(self._end)
+        """Stop listening. What is buffered is given up, unless the group has other members to read it."""
+        await self._broker.call(self._end)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
@@ -121,12 +136,18 @@ class AsyncSubscription:
         await self.close()
 
 
-async def offer(message: Message, buffer: Buffer) -> bool:
-    """Push to a buffer whose policy is BLOCK, waiting for room; whether it took it before it was closed."""
+async def push_when_room(message: Message, buffer: Buffer) -> bool:
+    """Push to a subscriber's buffer whose policy is BLOCK.
 
-    async def step() -> bool:
+    Cancelled while it waits for room, it has pushed nothing.
+
+    Returns:
+        Whether the buffer took the message before it was closed.
+    """
+
+    async def push() -> bool:
         return buffer.push_now(message, 0.0)
 
     with suppress(QueueFull, QueueClosed):
-        return await attempt(buffer.pushers, step, None)
+        return await attempt(buffer.pushers, push, None)
     return False

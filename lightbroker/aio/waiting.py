@@ -1,8 +1,10 @@
-"""Waiting without a thread: the twin of `storage.waiting` for coroutines.
+"""Waiting in an event loop: the counterpart of `core.waiting` for coroutines.
 
-A coroutine hangs a `Waiter` where a thread would hang a lock, so a store wakes both in one order and knows of no event
-loop. Every await is safe to be cancelled at: who is cancelled while it waits has taken nothing but perhaps the wake,
-and hands that on.
+A thread that waits for a queue puts a lock on one of its lists, and a coroutine puts a `Waiter` there. The store wakes
+both in the order of the list, and need not know about event loops.
+
+Cancelling `attempt` is safe at each await. A coroutine that waits has taken nothing yet. If it was woken and then
+cancelled, it wakes the next waiter in its place. The awaits inside `step` are the step's own affair.
 """
 
 import asyncio
@@ -17,86 +19,88 @@ from lightbroker.core.waiting import Sleepers, rouse
 
 T = TypeVar("T")
 
-_here = threading.local()
+_thread = threading.local()
 
 
-class Bell:
-    """Wakes the coroutines of one event loop: at once in its own thread, else with one call for all who wake together.
+class LoopWaker:
+    """Wakes the waiters of one event loop, from any thread.
 
-    A call into a loop writes to a pipe, for which the thread lets go of the GIL; so while one is under way, those who
-    are woken after it only join the queue that it will empty.
+    In the thread of its loop, a waiter is woken at once. Other threads have to call into the loop. Such a call writes
+    to a pipe, and the thread lets go of the GIL for it. So no thread makes a second call while the first is pending. It
+    only adds its waiter to the queue that the pending call will empty.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._woken: deque[Waiter] = deque()
-        self._rung = False
+        self._pending = False  # whether a call into the loop is on its way
 
     @staticmethod
-    def here() -> "Bell":
-        """That of the running loop; a thread keeps the one it used last."""
+    def current() -> "LoopWaker":
+        """Return the waker of the running loop. A thread keeps the one that it used last."""
         loop = asyncio.get_running_loop()
-        bell: Bell | None = getattr(_here, "bell", None)
-        if bell is None or bell.loop is not loop:
-            bell = _here.bell = Bell(loop)
-        return bell
+        waker: LoopWaker | None = getattr(_thread, "waker", None)
+        if waker is None or waker.loop is not loop:
+            waker = _thread.waker = LoopWaker(loop)
+        return waker
 
-    def ring(self, waiter: "Waiter") -> None:
-        """Wake the waiter; from any thread. If its loop is closed, its wake goes to the next who can use it."""
-        if asyncio._get_running_loop() is self.loop and not self._woken:  # else it would overtake who was woken before
-            waiter.wake()
+    def wake(self, waiter: "Waiter") -> None:
+        """Wake a waiter of this loop. If the loop is closed, wake the next waiter of another loop or thread instead."""
+        if asyncio._get_running_loop() is self.loop and not self._woken:  # else it would overtake those in `_woken`
+            waiter.resume()
             return
         self._woken.append(waiter)
-        if self._rung:  # not answered yet: `_answer` takes the mark back before it looks who was woken
+        if self._pending:  # `_resume_woken` clears this mark before it reads `_woken`, so it will find the waiter
             return
         try:
-            self._rung = True
-            self.loop.call_soon_threadsafe(self._answer)
+            self._pending = True
+            self.loop.call_soon_threadsafe(self._resume_woken)
         except RuntimeError:  # the loop is closed
-            self._rung = False
-            self._bury()
-        except BaseException:  # Ctrl-C in this thread concerns nobody who waits
-            self._rung = False
-            self.loop.call_soon_threadsafe(self._answer)
+            self._pending = False
+            self._pass_on()
+        except BaseException:  # Ctrl-C interrupts this thread; the waiters have to be woken all the same
+            self._pending = False
+            self.loop.call_soon_threadsafe(self._resume_woken)
             raise
 
-    def _answer(self) -> None:
-        self._rung = False
+    def _resume_woken(self) -> None:
+        self._pending = False
         while self._woken:
-            self._woken.popleft().wake()
+            self._woken.popleft().resume()
 
-    def _bury(self) -> None:
+    def _pass_on(self) -> None:
+        """Take the waiters of this closed loop off their lists, and wake the next on each list."""
         with suppress(IndexError):
             while True:
                 sleepers = self._woken.popleft().sleepers
                 for sleeper in sleepers.copy():
-                    if isinstance(sleeper, Waiter) and sleeper.bell is self:
+                    if isinstance(sleeper, Waiter) and sleeper.waker is self:
                         with suppress(ValueError):
                             sleepers.remove(sleeper)
                 rouse(sleepers)
 
 
 class Waiter:
-    """What a coroutine hangs up while it waits; `storage.waiting.rouse` releases it like a lock."""
+    """What a coroutine puts on the list of a queue; `core.waiting.rouse` releases it as it releases a thread's lock."""
 
-    __slots__ = ("_future", "bell", "sleepers")
+    __slots__ = ("_future", "sleepers", "waker")
 
     def __init__(self, sleepers: Sleepers) -> None:
         self.sleepers = sleepers
-        self.bell = Bell.here()
-        self._future: asyncio.Future[None] = self.bell.loop.create_future()
+        self.waker = LoopWaker.current()
+        self._future: asyncio.Future[None] = self.waker.loop.create_future()
 
     def release(self) -> None:
-        """Let the coroutine try again; from any thread."""
-        self.bell.ring(self)
+        """Wake the coroutine; from any thread."""
+        self.waker.wake(self)
 
-    def wake(self) -> None:
-        """The same, in the thread of its loop; who was woken or cancelled before stays so."""
+    def resume(self) -> None:
+        """Wake the coroutine; in the thread of its loop. Do nothing if it was woken or cancelled before."""
         if not self._future.done():
             self._future.set_result(None)
 
     def leave(self) -> bool:
-        """Take it off the list; whether somebody has done so, and it was or is just being released."""
+        """Leave the list; return True if `rouse` has taken this waiter off before, to wake it."""
         try:
             self.sleepers.remove(self)
         except ValueError:
@@ -104,11 +108,11 @@ class Waiter:
         return False
 
     async def wait(self, until: float | None) -> None:
-        """Return when released, or at `until` by the loop's clock."""
+        """Return when the coroutine is woken, or at `until` by the loop's clock (None: never)."""
         if until is None:
             await self._future
             return
-        timer = self.bell.loop.call_at(until, self.wake)
+        timer = self.waker.loop.call_at(until, self.resume)
         try:
             await self._future
         finally:
@@ -116,31 +120,40 @@ class Waiter:
 
 
 async def attempt(sleepers: Sleepers, step: Callable[[], Awaitable[T]], timeout: float | None) -> T:
-    """Return what `step` returns, trying again each time that `rouse` says so, for `timeout` seconds (None: for ever).
+    """Await `step()` until it does not raise Empty, again each time that `rouse` wakes this coroutine.
 
-    Raises what `step` raises: `Empty` when the time is over, anything else at once. Who was woken in vain, because
-    another was faster, waits on at the head of the line.
+    Args:
+        sleepers: Where this coroutine waits to be woken.
+        step: Tries once and raises Empty if that was in vain. Anything else that it raises is raised at once.
+        timeout: Seconds after which to give up (None: never).
+
+    Returns:
+        What `step` returns.
+
+    Raises:
+        Empty: The time is over.
     """
     loop = asyncio.get_running_loop()
     until = None if timeout is None else loop.time() + timeout
-    hang_up = sleepers.append
-    sent = False  # whether we were sent to try and have not yet
+    enlist = sleepers.append
+    woken = False  # whether this coroutine was woken and has not tried since
     waiter = Waiter(sleepers)
     try:
         while True:
-            hang_up(waiter)  # before the step, so that what comes after it is not missed
+            enlist(waiter)  # before the step, so that what becomes available after the step wakes this coroutine
             try:
                 result = await step()
-                sent = False
+                woken = False
                 return result
             except Empty:
-                sent = False
+                woken = False
                 if until is not None and loop.time() >= until:
                     raise
             await waiter.wait(until)
-            sent = waiter.leave()
-            waiter, hang_up = Waiter(sleepers), sleepers.appendleft
+            woken = waiter.leave()
+            # If the next step is in vain because another waiter was faster, this coroutine keeps its turn.
+            waiter, enlist = Waiter(sleepers), sleepers.appendleft
     finally:
-        for in_vain in (waiter.leave(), sent):
-            if in_vain:  # there is one more that could go on
+        for unused_wake in (waiter.leave(), woken):
+            if unused_wake:  # it stands for something that the next waiter could take
                 rouse(sleepers)

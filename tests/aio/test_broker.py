@@ -1,4 +1,4 @@
-"""AsyncBroker: what its own side adds to the contract, which runs over it as well."""
+"""AsyncBroker: what it promises beyond the contract, whose tests run over it too."""
 
 import asyncio
 import threading
@@ -15,21 +15,21 @@ from tests.support import MOMENT, PATIENCE, Call, counts, wait_until
 
 
 async def suspended(task: "asyncio.Task[Any]") -> bool:
-    """Whether a task is still not done when it has had the time to be."""
-    for _ in range(10):  # a stall of the machine takes but one of them
+    """Return whether a task is still not done after a moment."""
+    for _ in range(10):  # in many parts, because a stall of the machine takes only one of them
         await asyncio.sleep(MOMENT / 10)
     return not task.done()
 
 
-async def hung(queue: AsyncQueue, pulls: int) -> None:
-    """Return when so many coroutines wait for a message."""
-    while len(queue.threads.store.pullers) < pulls:  # type: ignore[attr-defined]
+async def waiting_pulls(queue: AsyncQueue, pulls: int) -> None:
+    """Return when `pulls` coroutines wait for a message."""
+    while len(queue._sync_queue.store.pullers) < pulls:  # type: ignore[attr-defined]
         await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
 async def ticking() -> AsyncIterator[list[int]]:
-    """Count how often the loop goes round meanwhile."""
+    """Count how often the event loop goes round during the block."""
     ticks: list[int] = []
 
     async def tick() -> None:
@@ -49,7 +49,7 @@ async def test_a_message_goes_from_push_to_ack() -> None:
         assert delivery.message.json() == {"a": 1}
         assert delivery.message.id == id
         await delivery.ack()
-        assert counts((await broker.queue("q")).threads) == {"accepted": 1, "acked": 1}
+        assert counts((await broker.queue("q"))._sync_queue) == {"accepted": 1, "acked": 1}
         with pytest.raises(LeaseLost):
             await delivery.ack()
 
@@ -95,7 +95,7 @@ async def test_a_pull_can_be_a_task() -> None:
     async with AsyncBroker() as broker:
         known = await broker.queue("known")
         tasks = [asyncio.create_task(pull) for pull in (known.pull(), known.pull(PATIENCE), broker.pull("new"))]
-        await hung(known, 2)
+        await waiting_pulls(known, 2)
         for name in ("known", "known", "new"):
             await broker.push(name, name)
         assert [(await task).message.text for task in tasks] == ["known", "known", "new"]
@@ -174,7 +174,7 @@ async def test_a_broker_that_is_given_is_shared_and_stays_open(clock: ManualCloc
     with Broker(clock=clock) as shared:
         async with AsyncBroker(shared) as broker:
             queue = await broker.queue("q", capacity=5)
-            assert queue.threads is shared.queue("q", capacity=5)
+            assert queue._sync_queue is shared.queue("q", capacity=5)
             assert broker.threads is shared
             shared.push("q", "from a thread")
             assert (await queue.pull()).message.text == "from a thread"
@@ -190,8 +190,8 @@ async def test_a_thread_pushes_what_a_coroutine_waits_for_and_the_other_way_roun
 
         def echo() -> None:
             for _ in range(500):
-                with there.threads.pull() as message:
-                    back.threads.push(message.body)
+                with there._sync_queue.pull() as message:
+                    back._sync_queue.push(message.body)
 
         thread = Call(echo)
 
@@ -205,7 +205,7 @@ async def test_a_thread_pushes_what_a_coroutine_waits_for_and_the_other_way_roun
                 assert message.text == str(number)
         await sending
         thread.result()
-        assert counts(back.threads) == counts(there.threads) == {"accepted": 500, "acked": 500}
+        assert counts(back._sync_queue) == counts(there._sync_queue) == {"accepted": 500, "acked": 500}
 
 
 @pytest.mark.parametrize("capacity", [None, 10])
@@ -214,13 +214,13 @@ def test_several_loops_in_several_threads_share_one_broker(capacity: int | None)
     shared = Broker()
     shared.queue("q", capacity=capacity)
 
-    async def work(mine: int) -> list[str]:
+    async def work(loop: int) -> list[str]:
         queue = await AsyncBroker(shared).queue("q", capacity=capacity)
         seen: list[str] = []
 
         async def push(part: int) -> None:
             for number in range(each):
-                await queue.push(f"{mine} {part} {number}")
+                await queue.push(f"{loop} {part} {number}")
 
         async def pull() -> None:
             while (delivery := await queue.pull()).message.text != "end":
@@ -236,7 +236,7 @@ def test_several_loops_in_several_threads_share_one_broker(capacity: int | None)
         await asyncio.gather(*pulling)
         return seen
 
-    calls = [Call(asyncio.run, work(mine)) for mine in range(loops)]
+    calls = [Call(asyncio.run, work(loop)) for loop in range(loops)]
     seen = [text for call in calls for text in call.result()]
     assert sorted(seen) == sorted(f"{m} {p} {n}" for m in range(loops) for p in range(2) for n in range(each))
     shared.check()
@@ -258,17 +258,17 @@ async def test_a_thousand_waiters_are_served_in_order_with_one_wake_for_each_mes
             served.append((number, (await queue.pull()).message.text))
 
         tasks = [asyncio.create_task(wait(number)) for number in range(waiters)]
-        await hung(queue, waiters)
+        await waiting_pulls(queue, waiters)
         assert set(threading.enumerate()) <= threads
         await queue.push("0")
         await asyncio.sleep(0.01)
         assert served == [(0, "0")]
         assert len(woken) == 1
-        pushing = Call(lambda: [queue.threads.push(str(number)) for number in range(1, waiters)])
+        pushing = Call(lambda: [queue._sync_queue.push(str(number)) for number in range(1, waiters)])
         await asyncio.gather(*tasks)
         pushing.result()
         assert served == [(number, str(number)) for number in range(waiters)]
-        assert waiters <= len(woken) < 1.1 * waiters  # more only where a wake met one who was on his way already
+        assert waiters <= len(woken) < 1.1 * waiters  # more if a wake met a waiter that had just been woken
 
 
 async def test_a_pull_that_is_cancelled_once_it_was_woken_hands_its_wake_on() -> None:
@@ -285,7 +285,7 @@ async def test_a_pull_that_is_cancelled_once_it_was_woken_hands_its_wake_on() ->
         await delivery.ack()
 
 
-async def test_who_was_woken_in_vain_keeps_his_turn() -> None:
+async def test_a_waiter_that_was_woken_in_vain_keeps_its_turn() -> None:
     async with AsyncBroker() as broker:
         queue = await broker.queue("q")
         served: list[str] = []
@@ -295,21 +295,21 @@ async def test_who_was_woken_in_vain_keeps_his_turn() -> None:
             served.append(name)
 
         tasks = [asyncio.create_task(wait(name)) for name in ("first", "second")]
-        await hung(queue, 2)
+        await waiting_pulls(queue, 2)
         await queue.push("a")  # wakes the first
-        assert (await queue.pull(0)).message.text == "a"  # who finds nothing when it comes
+        assert (await queue.pull(0)).message.text == "a"  # so that the first finds nothing
         await asyncio.sleep(0)
-        await hung(queue, 2)
+        await waiting_pulls(queue, 2)
         await queue.push_many(["b", "c"])
         await asyncio.gather(*tasks)
         assert served == ["first", "second"]
 
 
-async def test_who_is_cancelled_when_he_was_woken_hands_the_wake_on() -> None:
+async def test_a_waiter_that_is_cancelled_once_it_was_woken_wakes_the_next() -> None:
     async with AsyncBroker() as broker:
         queue = await broker.queue("q", capacity=1)
         pulls = [asyncio.create_task(queue.pull()) for _ in range(2)]
-        await hung(queue, 2)
+        await waiting_pulls(queue, 2)
         await queue.push("a")  # wakes the first
         pulls[0].cancel()
         assert (await asyncio.wait_for(pulls[1], PATIENCE)).message.text == "a"
@@ -318,7 +318,7 @@ async def test_who_is_cancelled_when_he_was_woken_hands_the_wake_on() -> None:
         await pulls[1].result().ack()  # wakes the first
         pushes[0].cancel()
         assert await asyncio.wait_for(pushes[1], PATIENCE)
-        assert counts(queue.threads) == {"ready": 1, "accepted": 2, "acked": 1}
+        assert counts(queue._sync_queue) == {"ready": 1, "accepted": 2, "acked": 1}
         for cancelled in (pulls[0], pushes[0]):
             assert cancelled.cancelled()
 
@@ -336,7 +336,7 @@ async def test_a_full_queue_suspends_the_coroutine_and_not_the_loop(delay: float
             assert await suspended(pushes[1])
             assert not pushes[0].done()
             assert len(ticks) > 10
-        assert counts(queue.threads) == {"ready": 1, "accepted": 1}  # and nothing is refused
+        assert counts(queue._sync_queue) == {"ready": 1, "accepted": 1}  # and nothing is refused
         for push in pushes:
             push.cancel()
 
@@ -352,10 +352,10 @@ async def test_a_push_that_waited_in_vain_is_refused_once() -> None:
             await queue.push("c", timeout=0.02)
         with pytest.raises(QueueFull):
             await queue.push("c", timeout=0)
-        assert counts(queue.threads) == {"ready": 2, "accepted": 2, "refused": 3}
+        assert counts(queue._sync_queue) == {"ready": 2, "accepted": 2, "refused": 3}
 
 
-async def test_room_goes_to_those_who_wait_for_it_in_order() -> None:
+async def test_waiting_pushes_get_room_in_order() -> None:
     async with AsyncBroker() as broker:
         queue = await broker.queue("q", capacity=1)
         await queue.push("0")
@@ -374,7 +374,7 @@ async def test_closing_wakes_every_coroutine_that_waits(drain: bool) -> None:
     subscription = await broker.subscribe("t")
     waiting = [queue.pull(), queue.pull(PATIENCE), queue.pull_many(2), full.push("b"), full.push_many(["b", "c"])]
     tasks = [asyncio.ensure_future(each) for each in (*waiting, subscription.get())]
-    await hung(queue, 3)
+    await waiting_pulls(queue, 3)
     await broker.close(drain=drain)
     for error in await asyncio.gather(*tasks, return_exceptions=True):
         assert isinstance(error, QueueClosed)
@@ -394,9 +394,9 @@ def test_a_loop_that_was_closed_takes_no_wake_from_others() -> None:
     loop.set_exception_handler(lambda loop, context: None)  # it would say that tasks were left behind
 
     async def leave_waiting() -> list["asyncio.Task[AsyncDelivery]"]:
-        twin = await AsyncBroker(broker).queue("q")
-        tasks = [asyncio.create_task(twin.pull()) for _ in range(500)]
-        await hung(twin, 500)
+        same = await AsyncBroker(broker).queue("q")
+        tasks = [asyncio.create_task(same.pull()) for _ in range(500)]
+        await waiting_pulls(same, 500)
         return tasks
 
     tasks = loop.run_until_complete(leave_waiting())
@@ -458,12 +458,12 @@ def test_a_broker_that_does_io_is_opened_in_a_thread_when_it_is_used(tmp_path: A
     asyncio.run(use_none())
 
 
-async def test_a_push_that_meets_the_close_leaves_the_word_for_the_next() -> None:
+async def test_a_push_that_meets_the_close_puts_the_none_back_for_the_next() -> None:
     with Broker() as shared:
         queue: Any = await AsyncBroker(shared).queue("q", capacity=1)
-        pool = queue.threads.store._steps.pool
+        pool = queue._sync_queue.store._steps.pool
         permit = pool.get()
-        pool.put(None)  # as `refuse` does, at the moment between the look whether it did and the step
+        pool.put(None)  # as `refuse` does after the push has looked whether the queue is closed
         with pytest.raises(QueueClosed):
             await queue.push(b"a")
         assert pool.get_nowait() is None
@@ -479,10 +479,10 @@ async def test_a_late_ack_raises_and_counts_nothing(clock: ManualClock) -> None:
         with pytest.raises(LeaseLost):
             await delivery.ack()
         await broker.check()
-        assert counts(queue.threads) == {"accepted": 1, "ready": 1, "retried": 1}
+        assert counts(queue._sync_queue) == {"accepted": 1, "ready": 1, "retried": 1}
 
 
-async def test_a_block_whose_lease_is_over_raises_its_own_error_or_says_that_the_ack_was_late(
+async def test_a_block_whose_lease_is_over_raises_its_own_error_or_lease_lost(
     clock: ManualClock,
 ) -> None:
     async with AsyncBroker(clock=clock) as broker:
@@ -504,4 +504,4 @@ async def test_a_message_that_has_expired_is_not_delivered_before_the_alarm_has_
         await queue.push("stays")
         clock._now += 2.0  # without the alarms
         assert (await queue.pull()).message.text == "stays"
-        assert counts(queue.threads) == {"accepted": 2, "expired": 1, "leased": 1}
+        assert counts(queue._sync_queue) == {"accepted": 2, "expired": 1, "leased": 1}

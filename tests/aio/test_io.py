@@ -1,4 +1,4 @@
-"""Stores that do I/O, for coroutines: the loop goes on meanwhile, and cancelling in the middle of a call is safe."""
+"""Stores that do I/O, for coroutines: the event loop goes on meanwhile, and a call that has begun can be cancelled."""
 
 import asyncio
 import sqlite3
@@ -62,7 +62,7 @@ async def test_the_loop_goes_on_while_the_store_waits_for_another_program(path: 
             assert await turns() > 10
             assert not ack.done()
         await ack
-        assert counts(queue.threads) == {"accepted": 1, "acked": 1}
+        assert counts(queue._sync_queue) == {"accepted": 1, "acked": 1}
 
 
 async def test_coroutines_that_wait_cost_no_thread_and_each_is_woken(path: Path) -> None:
@@ -75,7 +75,7 @@ async def test_coroutines_that_wait_cost_no_thread_and_each_is_woken(path: Path)
                 served.append(number)
 
         tasks = [asyncio.create_task(wait(number)) for number in range(30)]
-        while len(queue.threads.store.pullers) < 30:  # type: ignore[attr-defined]
+        while len(queue._sync_queue.store.pullers) < 30:  # type: ignore[attr-defined]
             await asyncio.sleep(0.001)
         assert threading.active_count() < before + 10
         for _ in range(30):
@@ -99,7 +99,7 @@ async def test_a_full_queue_suspends_the_coroutine_and_refuses_nothing(path: Pat
         await queue.push("a")
         push = asyncio.create_task(queue.push("b"))
         assert await turns() > 10
-        assert counts(queue.threads) == {"ready": 1, "accepted": 1}
+        assert counts(queue._sync_queue) == {"ready": 1, "accepted": 1}
         async with queue.pull():
             pass
         assert await push
@@ -129,7 +129,7 @@ async def test_a_pull_that_is_cancelled_before_its_turn_never_begins(path: Path)
             with pytest.raises(asyncio.CancelledError):
                 await second
         await first
-        assert counts(queue.threads) == {"ready": 2, "accepted": 2}
+        assert counts(queue._sync_queue) == {"ready": 2, "accepted": 2}
 
 
 async def test_a_pull_that_is_cancelled_when_it_has_a_message_gives_it_back(path: Path) -> None:
@@ -137,7 +137,8 @@ async def test_a_pull_that_is_cancelled_when_it_has_a_message_gives_it_back(path
         await queue.push("a")
         pull = asyncio.create_task(queue.pull())
         await asyncio.sleep(0)
-        while not counts(queue.threads).get("leased"):  # without letting the loop go round, so that it does not hear
+        # This blocks the event loop, so that the coroutine does not hear of its message before it is cancelled.
+        while not counts(queue._sync_queue).get("leased"):
             pass
         pull.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -160,8 +161,8 @@ async def test_an_ack_that_is_cancelled_is_done_all_the_same(path: Path, begun: 
                 await ack
         if before is not None:
             await before
-        await queue.stats()  # behind it, in the same thread
-        assert counts(queue.threads)["acked"] == 1
+        await queue.stats()  # in the same thread, after the ack
+        assert counts(queue._sync_queue)["acked"] == 1
 
 
 async def test_a_policy_that_does_not_wait_does_not_wait(path: Path) -> None:
@@ -170,7 +171,7 @@ async def test_a_policy_that_does_not_wait_does_not_wait(path: Path) -> None:
         await queue.push("a")
         with pytest.raises(QueueFull):
             await asyncio.wait_for(queue.push("b"), PATIENCE)
-        assert counts(queue.threads) == {"ready": 1, "accepted": 1, "refused": 1}
+        assert counts(queue._sync_queue) == {"ready": 1, "accepted": 1, "refused": 1}
 
 
 async def test_an_extended_lease_tells_its_new_deadline(path: Path) -> None:
@@ -182,7 +183,7 @@ async def test_an_extended_lease_tells_its_new_deadline(path: Path) -> None:
         assert delivery.deadline > before + 900.0
 
 
-async def test_closing_waits_for_what_is_under_way(path: Path) -> None:
+async def test_closing_waits_for_calls_that_have_begun(path: Path) -> None:
     broker = AsyncBroker(f"sqlite:///{path}")
     queue = await broker.queue("q")
     waiting = asyncio.create_task(queue.pull())
@@ -225,9 +226,9 @@ async def test_a_close_that_was_cancelled_can_be_done_again(path: Path) -> None:
     broker = AsyncBroker(f"sqlite:///{path}")
     await broker.push("q", "a")
     go_on = threading.Event()
-    broker._desk.submit(go_on.wait, PATIENCE)
-    closing = asyncio.create_task(broker._finish(True, inf))  # what is before it would wait for the desk as well
-    while not broker._desk._executor._shutdown:
+    broker._lazy.executor.submit(go_on.wait, PATIENCE)
+    closing = asyncio.create_task(broker._finish(True, inf))  # the rest of `close` would wait for the executor too
+    while not broker._lazy.executor._pool._shutdown:
         await asyncio.sleep(0.001)
     closing.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -242,10 +243,10 @@ async def test_an_ack_of_what_another_store_delivered_is_late(path: Path) -> Non
     async with opened(path) as queue, AsyncBroker() as memory:
         for other in (queue, await memory.queue("q")):
             await other.push("a")
-        mine, foreign = await queue.pull(), await memory.pull("q")
+        own, foreign = await queue.pull(), await memory.pull("q")
         with pytest.raises(LeaseLost, match="1 of 2"):
-            await queue.ack_many([foreign, mine])
-        assert counts(queue.threads)["acked"] == 1
+            await queue.ack_many([foreign, own])
+        assert counts(queue._sync_queue)["acked"] == 1
         assert (await memory.stats()).queues["q"].leased == 1
 
 

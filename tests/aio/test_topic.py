@@ -1,4 +1,4 @@
-"""Topics for coroutines: iteration, patience with slow subscribers, bindings; one that is cancelled takes nothing."""
+"""Topics for coroutines: iteration, slow subscribers, bound queues, and cancellations that lose no message."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ from tests.support import MOMENT, PATIENCE, Call, counts
 
 
 def slow_to_subscribe(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
-    """Make who subscribes set the first event, and go on when the second is set."""
+    """Let a subscribing thread set the first event, and go on when the second is set."""
     begun, go_on = threading.Event(), threading.Event()
 
     def subscribe(self: Broker, subscribe: Any = Broker.subscribe, **options: Any) -> Subscription:
@@ -82,7 +82,7 @@ async def test_a_cancelled_reader_takes_no_message_and_hands_on_its_wake() -> No
 
 
 @pytest.mark.parametrize("entered", [True, False])
-async def test_who_is_cancelled_while_he_subscribes_leaves_nobody_for_whom_a_publisher_would_wait(
+async def test_a_coroutine_that_is_cancelled_while_it_subscribes_leaves_no_subscription(
     entered: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = slow_to_subscribe(monkeypatch)
@@ -98,7 +98,7 @@ async def test_who_is_cancelled_while_he_subscribes_leaves_nobody_for_whom_a_pub
         with pytest.raises(asyncio.CancelledError):
             await listening
         go_on.set()
-        assert (await broker.stats()).subscriptions == ()  # the same thread looks, behind what was begun
+        assert (await broker.stats()).subscriptions == ()  # in the same thread, after the subscribing
         for body in "ab":
             assert await asyncio.wait_for(broker.publish("t", body), PATIENCE) == 0
 
@@ -115,7 +115,7 @@ async def test_a_read_that_is_cancelled_while_it_subscribes_leaves_the_subscript
         with pytest.raises(asyncio.CancelledError):
             await reading
         go_on.set()
-        await broker.stats()  # the same thread, behind what was begun
+        await broker.stats()  # in the same thread, after the subscribing
         assert await broker.publish("t", "a") == 1
         assert (await subscription.get()).text == "a"
 
@@ -159,7 +159,7 @@ async def test_a_bound_queue_is_fed_and_when_it_is_full_suspends_the_publisher()
         async with queue.pull() as message:
             assert (message.text, dict(message.headers)) == ("a", {"h": "1", "topic": "chain.heads.new"})
         assert await publishing == 1
-        assert counts(queue.threads) == {"accepted": 2, "acked": 1, "ready": 1}
+        assert counts(queue._sync_queue) == {"accepted": 2, "acked": 1, "ready": 1}
 
 
 async def test_a_bound_queue_whose_store_cannot_be_used_keeps_nothing_from_the_others(

@@ -1,4 +1,4 @@
-"""How a coroutine waits: nothing is missed between two looks, and no wake is lost or made of nothing."""
+"""How a coroutine waits: it misses nothing between two steps, and no wake is lost or made up."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ from tests.support import PATIENCE
 
 
 class Shelf:
-    """Things to take, and those who wait for one; a step that takes one may have to suspend first."""
+    """Things to take, and the waiters for them. With `suspend` cleared, taking one suspends the coroutine first."""
 
     def __init__(self) -> None:
         self.things: list[str] = []
@@ -69,7 +69,7 @@ async def test_one_wake_serves_one_and_leaves_the_others_asleep(timeout: float |
     assert [await task for task in tasks] == ["a", "b", "c"]
 
 
-async def test_who_is_cancelled_in_the_step_that_a_wake_led_to_hands_it_on() -> None:
+async def test_a_coroutine_that_is_cancelled_in_its_step_after_a_wake_wakes_the_next() -> None:
     shelf = Shelf()
     first, second = shelf.wait(), shelf.wait()
     await shelf.settle()
@@ -82,7 +82,7 @@ async def test_who_is_cancelled_in_the_step_that_a_wake_led_to_hands_it_on() -> 
     assert await asyncio.wait_for(second, PATIENCE) == "a"
 
 
-async def test_who_is_roused_while_it_takes_what_was_at_hand_sends_the_next() -> None:
+async def test_a_coroutine_that_is_woken_while_it_takes_what_was_at_hand_wakes_the_next() -> None:
     shelf = Shelf()
     shelf.suspend.clear()
     shelf.things.append("at hand")
@@ -90,7 +90,7 @@ async def test_who_is_roused_while_it_takes_what_was_at_hand_sends_the_next() ->
     await shelf.settle()
     second = shelf.wait()
     await shelf.settle()
-    shelf.put("b")  # rouses the first, which needs no wake
+    shelf.put("b")  # wakes the first, which needs no wake
     shelf.suspend.set()
     assert await first == "at hand"
     assert await asyncio.wait_for(second, PATIENCE) == "b"

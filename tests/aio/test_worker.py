@@ -1,4 +1,4 @@
-"""Pools of coroutines: concurrency, failures, leases, and a shutdown that loses and leaves nothing."""
+"""Pools of coroutines: concurrency, failures, leases, and a shutdown that loses no message and leaves no task."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ async def test_handlers_run_together_and_each_message_is_acked() -> None:
             await until(everybody)
             await broker.close()
         assert most == 20
-        assert counts(queue.threads) == {"accepted": 40, "acked": 40}
+        assert counts(queue._sync_queue) == {"accepted": 40, "acked": 40}
 
 
 async def test_a_failure_is_nacked_with_its_traceback_and_tried_again() -> None:
@@ -50,8 +50,8 @@ async def test_a_failure_is_nacked_with_its_traceback_and_tried_again() -> None:
         await queue.push("a")
         async with broker.workers("q", handle):
             await broker.close()
-        assert counts(queue.threads) == {"accepted": 1, "dead": 1, "retried": 1}
-        [letter] = queue.threads.dead_letters
+        assert counts(queue._sync_queue) == {"accepted": 1, "dead": 1, "retried": 1}
+        [letter] = queue._sync_queue.dead_letters
         assert letter.error == "ValueError: attempt 2"
         assert 'raise ValueError(f"attempt {message.attempts}")' in letter.traceback
 
@@ -81,7 +81,7 @@ async def test_a_handler_cannot_end_its_worker(error: BaseException) -> None:
         await queue.push_many(["bad", "good"])
         async with broker.workers("q", raising(error, done), concurrency=1):
             await until(done)
-        assert counts(queue.threads) == {"accepted": 2, "dead": 1, "acked": 1}
+        assert counts(queue._sync_queue) == {"accepted": 2, "dead": 1, "acked": 1}
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,10 @@ async def test_no_error_in_settling_ends_a_worker_and_the_message_comes_again(
         await queue.push_many(["bad", "good"])
         async with broker.workers("q", raising(ValueError(), done), concurrency=1):
             await until(done)
-            assert counts(queue.threads) == {"accepted": 2, "acked": 1, "leased": 1}
+            assert counts(queue._sync_queue) == {"accepted": 2, "acked": 1, "leased": 1}
             clock.advance(30.0)
             await broker.close()
-        assert counts(queue.threads) == {"accepted": 2, "acked": 1, "retried": 1, "dead": 1}
+        assert counts(queue._sync_queue) == {"accepted": 2, "acked": 1, "retried": 1, "dead": 1}
 
 
 async def test_a_log_that_fails_ends_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ async def test_a_handler_that_is_not_async_fails_its_message() -> None:
         await queue.push("a")
         async with broker.workers("q", lambda message: None):  # type: ignore[arg-type, return-value]
             await broker.close()
-        [letter] = queue.threads.dead_letters
+        [letter] = queue._sync_queue.dead_letters
         assert "await" in letter.error
 
 
@@ -202,7 +202,7 @@ async def test_a_long_handler_keeps_its_lease(store: str, tmp_path: object) -> N
             for _ in range(10):
                 clock.advance(10.0)
             go_on.set()
-        assert counts(queue.threads) == {"accepted": 1, "acked": 1}
+        assert counts(queue._sync_queue) == {"accepted": 1, "acked": 1}
 
 
 async def test_a_lease_that_was_lost_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -212,14 +212,14 @@ async def test_a_lease_that_was_lost_is_logged(caplog: pytest.LogCaptureFixture)
 
         async def handle(message: Message) -> None:
             begun.set()
-            queue.threads.store._steps.leased.clear()  # type: ignore[attr-defined]
+            queue._sync_queue.store._steps.leased.clear()  # type: ignore[attr-defined]
 
         await queue.push("a")
         with caplog.at_level(logging.WARNING):
             async with broker.workers("q", handle):
                 await until(begun)
         assert "its lease was over" in caplog.text
-        queue.threads.store._steps.purged.__next__()  # type: ignore[attr-defined]  # to account for what was cleared
+        queue._sync_queue.store._steps.purged.__next__()  # type: ignore[attr-defined]  # to account for what was cleared
 
 
 async def test_leaving_the_block_finishes_what_runs_and_leaves_the_rest() -> None:
@@ -235,7 +235,7 @@ async def test_leaving_the_block_finishes_what_runs_and_leaves_the_rest() -> Non
         await queue.push_many(map(str, range(5)))
         async with broker.workers("q", handle, concurrency=2) as pool:
             await until(begun)
-        assert counts(queue.threads) == {"accepted": 5, "acked": 2, "ready": 3}
+        assert counts(queue._sync_queue) == {"accepted": 5, "acked": 2, "ready": 3}
         assert pool.stopped
 
 
@@ -260,7 +260,7 @@ async def test_what_does_not_end_in_time_is_cancelled_and_released(store: str, d
         await until(begun)
         assert not await pool.stop(drain=drain, timeout=0.01)
         assert ended == ["a"]
-        assert counts(queue.threads) == {"accepted": 1, "ready": 1}
+        assert counts(queue._sync_queue) == {"accepted": 1, "ready": 1}
         assert (await queue.pull(0)).message.attempts == 1
         assert await pool.stop()
 
@@ -284,7 +284,7 @@ async def test_cancelling_the_block_cancels_the_handlers() -> None:
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await serving
-        assert counts(queue.threads) == {"accepted": 1, "ready": 1}
+        assert counts(queue._sync_queue) == {"accepted": 1, "ready": 1}
 
 
 async def test_cancelling_a_drain_cancels_the_handlers_and_is_passed_on() -> None:
@@ -305,7 +305,7 @@ async def test_cancelling_a_drain_cancels_the_handlers_and_is_passed_on() -> Non
         stopping.cancel()
         with pytest.raises(asyncio.CancelledError):
             await stopping
-        assert counts(queue.threads) == {"accepted": 1, "ready": 1}
+        assert counts(queue._sync_queue) == {"accepted": 1, "ready": 1}
 
 
 async def test_a_handler_may_stop_its_pool_or_close_its_broker() -> None:
@@ -321,7 +321,7 @@ async def test_a_handler_may_stop_its_pool_or_close_its_broker() -> None:
             pool = await broker.workers("q", handle).start()
             await asyncio.sleep(MOMENT)
             assert stopped == [False]
-            assert counts(queue.threads) == {"accepted": 1, "acked": 1}
+            assert counts(queue._sync_queue) == {"accepted": 1, "acked": 1}
 
 
 @pytest.mark.parametrize("drain", [True, False])
@@ -350,12 +350,12 @@ async def test_a_handler_that_closes_its_broker_is_acked_and_with_a_drain_so_are
     await queue.push_many(["long", "close"])
     pool = await broker.workers("q", handle, concurrency=2).start()
     await until(go_on)
-    await asyncio.wait(broker._behind, timeout=PATIENCE)
+    await asyncio.wait(broker._closing, timeout=PATIENCE)
     assert acked == (["close", "long"] if drain else ["close"])
     assert all(task.done() for task in pool._tasks)
     assert broker.threads.state == "closed"
     if store == "memory://":
-        assert counts(queue.threads)["acked"] == len(acked)
+        assert counts(queue._sync_queue)["acked"] == len(acked)
     else:
         with Broker(store.format(tmp_path)) as again:
             assert counts(again.queue("q"))["acked"] == len(acked)
@@ -411,8 +411,8 @@ async def test_closing_goes_on_until_the_queues_are_empty_or_the_time_is_over() 
     started = time.monotonic()
     await broker.close(timeout=1.0)
     assert time.monotonic() - started < PATIENCE
-    assert counts(quick.threads) == {"accepted": 50, "acked": 50}
-    assert counts(slow.threads) == {"accepted": 2, "ready": 2}
+    assert counts(quick._sync_queue) == {"accepted": 50, "acked": 50}
+    assert counts(slow._sync_queue) == {"accepted": 2, "ready": 2}
 
 
 async def test_a_shared_broker_goes_on_when_the_pools_of_its_front_have_stopped() -> None:
@@ -487,8 +487,8 @@ async def test_the_waiting_and_handling_of_a_pool_is_measured() -> None:
         clock.advance(2.0)
         async with broker.workers("q", handle):
             await broker.close()
-        assert queue.threads.wait_times.read().seconds == 2.0
-        assert queue.threads.handling_times.read().seconds == 3.0
+        assert queue._sync_queue.wait_times.read().seconds == 2.0
+        assert queue._sync_queue.handling_times.read().seconds == 3.0
 
 
 async def test_threads_and_coroutines_work_off_one_queue() -> None:
@@ -506,7 +506,7 @@ async def test_threads_and_coroutines_work_off_one_queue() -> None:
                     await queue.push(str(number))
                 await broker.close()
         assert sorted(map(int, seen)) == list(range(300))
-        assert counts(queue.threads) == {"accepted": 300, "acked": 300}
+        assert counts(queue._sync_queue) == {"accepted": 300, "acked": 300}
 
 
 async def test_a_worker_of_threads_says_what_to_use_for_an_async_handler() -> None:

@@ -116,8 +116,8 @@ class FacadeQueue:
 
     def __init__(self, loop: LoopThread, inner: AsyncQueue) -> None:
         self._loop, self._inner = loop, inner
-        self.name, self.options, self.clock = inner.name, inner.options, inner.threads.clock
-        self.store = inner.threads.store
+        self.name, self.options, self.clock = inner.name, inner.options, inner._sync_queue.clock
+        self.store = inner._sync_queue.store
         self.dead_letters = FacadeDeadLetters(loop, inner.dead_letters)
 
     def push(self, body: object, **options: Any) -> str | None:

@@ -108,7 +108,7 @@ class _Storm:
     async def look(self) -> None:
         """Let the loop run until no waiter sleeps in vain. Count it if one still does after many rounds of the loop."""
         for _ in range(100):
-            if none_sleeps_in_vain(self.queue.threads):
+            if none_sleeps_in_vain(self.queue._sync_queue):
                 return
             await asyncio.sleep(0)
         self.record.forgotten += 1

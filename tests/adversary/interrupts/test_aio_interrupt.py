@@ -44,16 +44,16 @@ def test_the_law_holds_whatever_bytecode_is_interrupted(verb: str) -> None:
             }
             went_on = interrupted(code, at, calls[verb])
             broker.check()
-            stats = queue.threads.stats()
+            stats = queue._sync_queue.stats()
             assert stats.held + stats.acked == 2 + (verb == "push" and stats.accepted == 3)
     assert at > 20, "the path has more bytecodes than that"
 
 
-def test_a_pull_that_meets_the_close_leaves_the_word_for_the_next() -> None:
+def test_a_pull_that_meets_the_close_puts_the_empty_deque_back_for_the_next() -> None:
     with Broker() as broker:
         queue = asyncio.run(AsyncBroker(broker).queue("q"))
-        memory: Any = queue.threads.store
-        memory._steps.tokens.put(deque())  # as `close` does, at the moment between the look whether it did and the step
+        memory: Any = queue._sync_queue.store
+        memory._steps.tokens.put(deque())  # as `close` does after the pull has looked whether the queue is closed
         for _ in range(2):
             with pytest.raises(QueueClosed):
                 finish(queue.pull())

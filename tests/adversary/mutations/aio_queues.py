@@ -3,77 +3,77 @@
 from tests.adversary.mutations.patching import Table
 
 PATCHES: Table = {
-    "Bell.ring": [
+    "LoopWaker.wake": [
         (
             "a waiter wakes another thread's loop at once",
             "asyncio._get_running_loop() is self.loop and not self._woken",
             "True",
         ),
-        ("a closed loop keeps its wake", "self._bury()", ""),
+        ("a closed loop keeps its wake", "self._pass_on()", ""),
     ],
-    "Bell._answer": [
-        ("an answer keeps the mark", "self._rung = False", ""),
+    "LoopWaker._resume_woken": [
+        ("a call into the loop stays pending", "self._pending = False", ""),
         (
-            "an answer wakes one",
+            "a call into the loop wakes one waiter",
             """
             while self._woken:
-                self._woken.popleft().wake()
+                self._woken.popleft().resume()
             """,
             """
             if self._woken:
-                self._woken.popleft().wake()
+                self._woken.popleft().resume()
             """,
         ),
     ],
-    "Bell._bury": [
-        ("the dead stay in line", "sleepers.remove(sleeper)", ""),
+    "LoopWaker._pass_on": [
+        ("waiters of a closed loop stay on the list", "sleepers.remove(sleeper)", ""),
     ],
-    "Waiter.wake": [
-        ("who was cancelled is woken", "not self._future.done()", "True"),
+    "Waiter.resume": [
+        ("a cancelled waiter is woken", "not self._future.done()", "True"),
     ],
     "Waiter.wait": [
         ("a timer stays", "timer.cancel()", ""),
     ],
     "aio.waiting:attempt": [
         (
-            "a coroutine hangs up too late",
+            "a coroutine joins the list too late",
             """
-            hang_up(waiter)
+            enlist(waiter)
             try:
                 result = await step()
-                sent = False
+                woken = False
                 return result
             except Empty:
-                sent = False
+                woken = False
                 if until is not None and loop.time() >= until:
                     raise
             """,
             """
             try:
                 result = await step()
-                sent = False
+                woken = False
                 return result
             except Empty:
-                hang_up(waiter)
-                sent = False
+                enlist(waiter)
+                woken = False
                 if until is not None and loop.time() >= until:
                     raise
             """,
         ),
-        ("a wake is not handed on", "(waiter.leave(), sent)", "(waiter.leave() and False, sent)"),
-        ("a wake is not handed on by a step that failed", "(waiter.leave(), sent)", "(waiter.leave(), False)"),
+        ("an unused wake is not passed on", "(waiter.leave(), woken)", "(waiter.leave() and False, woken)"),
+        ("a wake is not passed on by a step that failed", "(waiter.leave(), woken)", "(waiter.leave(), False)"),
         (
-            "a wake of use is handed on",
+            "a used wake is passed on",
             """
-            sent = False
+            woken = False
             return result
             """,
             "return result",
         ),
         (
-            "a wake in vain is handed on",
+            "a wake in vain is passed on",
             """
-            sent = False
+            woken = False
             if until is not None and loop.time() >= until:
                 raise
             """,
@@ -83,95 +83,102 @@ PATCHES: Table = {
             """,
         ),
         (
-            "who was woken in vain goes to the back",
-            "waiter, hang_up = Waiter(sleepers), sleepers.appendleft",
-            "waiter, hang_up = Waiter(sleepers), sleepers.append",
+            "a waiter that was woken in vain goes to the back",
+            "waiter, enlist = Waiter(sleepers), sleepers.appendleft",
+            "waiter, enlist = Waiter(sleepers), sleepers.append",
         ),
         ("a time-out is forgotten", "until is not None and loop.time() >= until", "False"),
     ],
     "DirectQueue.push": [
         (
             "an async push does not count",
-            "map(queue._announce, queue._here, entering, queue._accepted)",
-            "map(queue._announce, queue._here, entering)",
+            "map(memory._announce, memory._here, entering, memory._accepted)",
+            "map(memory._announce, memory._here, entering)",
         ),
         (
             "an async push takes no permit",
-            "map(queue._insert, queue._permits_now, (message,))",
-            "map(queue._insert, (2**62,), (message,))",
+            "map(memory._insert, memory._permits_now, (message,))",
+            "map(memory._insert, (2**62,), (message,))",
         ),
         (
             "an async push waits",
-            "map(queue._insert, queue._permits_now, (message,))",
-            "map(queue._insert, queue._permits, (message,))",
+            "map(memory._insert, memory._permits_now, (message,))",
+            "map(memory._insert, memory._permits, (message,))",
         ),
         (
-            "an async push does not rouse who pulls",
+            "an async push does not wake a pull",
             """
-            if queue.pullers:
-                rouse(queue.pullers)
+            if memory.pullers:
+                rouse(memory.pullers)
             """,
             "",
         ),
-        ("an async push keeps the word that it is closed", "queue._push_woken()", "queue._closed_error()"),
+        ("an async push keeps the None that closes", "memory._push_woken()", "memory._closed_error()"),
         (
             "an async push goes on when refused",
-            "timeout is None and delay == 0.0 and ttl is None and headers is None and not queue._refusing",
+            "timeout is None and delay == 0.0 and ttl is None and headers is None and not memory._refusing",
             "timeout is None and delay == 0.0 and ttl is None and headers is None",
         ),
         (
             "an async push forgets the delay",
-            "timeout is None and delay == 0.0 and ttl is None and headers is None and not queue._refusing",
-            "timeout is None and ttl is None and headers is None and not queue._refusing",
+            "timeout is None and delay == 0.0 and ttl is None and headers is None and not memory._refusing",
+            "timeout is None and ttl is None and headers is None and not memory._refusing",
         ),
         (
             "an async push forgets the TTL",
-            "timeout is None and delay == 0.0 and ttl is None and headers is None and not queue._refusing",
-            "timeout is None and delay == 0.0 and headers is None and not queue._refusing",
+            "timeout is None and delay == 0.0 and ttl is None and headers is None and not memory._refusing",
+            "timeout is None and delay == 0.0 and headers is None and not memory._refusing",
         ),
     ],
     "DirectDelivery.__await__": [
-        ("a pull leases twice", "raise again()", ""),
+        ("a pull leases twice", "raise awaited_twice()", ""),
         (
             "an async pull in two steps",
-            "message = next(map(queue._lease, (self,), queue._take_now))",
+            "message = next(map(memory._lease, (self,), memory._take_now))",
             """
-            message = next(queue._take_now)
-            queue._lease(self, message)
+            message = next(memory._take_now)
+            memory._lease(self, message)
             """,
         ),
         (
             "an async pull gives when closed",
             """
-            if queue._closed:
-                raise queue._closed_error()
+            if memory._closed:
+                raise memory._closed_error()
             """,
             "",
         ),
-        ("an async pull keeps the word that it is closed", "queue._pull_woken()", "queue._closed_error()"),
+        ("an async pull keeps the empty deque that closes", "memory._pull_woken()", "memory._closed_error()"),
         ("an async pull gives what expired", "message.expires > now", "True"),
-        ("an async pull does not expire", "queue._expire_leased(self, message)", ""),
+        ("an async pull does not expire", "memory._expire_leased(self, message)", ""),
     ],
     "DirectDelivery.ack": [
-        ("an async ack does not count", "next(zip(map(queue._unlease, (self,)), queue._ack))", "queue._unlease(self)"),
+        (
+            "an async ack does not count",
+            "next(zip(map(memory._unlease, (self,)), memory._ack))",
+            "memory._unlease(self)",
+        ),
         (
             "an async ack counts first",
-            "zip(map(queue._unlease, (self,)), queue._ack)",
-            "zip(queue._ack, map(queue._unlease, (self,)))",
+            "zip(map(memory._unlease, (self,)), memory._ack)",
+            "zip(memory._ack, map(memory._unlease, (self,)))",
         ),
         (
             "an async ack does not rouse who pushes",
             """
-            if queue.pushers:
-                rouse(queue.pushers)
+            if memory.pushers:
+                rouse(memory.pushers)
             """,
             "",
         ),
     ],
+    "LatePull.__await__": [
+        ("a pull with a time-out begins twice", "raise awaited_twice()", ""),
+    ],
     "DirectDelivery.__aexit__": [
         ("a block that raised is acked", "error is None and self._held is None", "self._held is None"),
     ],
-    "AsyncStore.push_many": [
+    "AsyncQueueStore.push_many": [
         (
             "a coroutine waits under every policy",
             "self._options.overflow is Overflow.BLOCK and timeout != 0.0",
@@ -179,8 +186,8 @@ PATCHES: Table = {
         ),
         (
             "the last try is not counted",
-            "self.call(self._queue.enter, messages, taken, delay, last=True)",
-            "self.call(self._queue.enter, messages, taken, delay)",
+            "self.call(self._wrapped.enter, messages, taken, delay, last=True)",
+            "self.call(self._wrapped.enter, messages, taken, delay)",
         ),
         (
             "an async batch does not say what was accepted",
@@ -188,28 +195,28 @@ PATCHES: Table = {
             "naming_accepted(messages, [])",
         ),
     ],
-    "ThreadedStore._lease_for": [
-        ("who left is delivered to", "self._release(found)", ""),
+    "ThreadedQueueStore._lease_for": [
+        ("a cancelled pull is delivered to", "self._release(pulled)", ""),
     ],
-    "ThreadedStore.lease": [
+    "ThreadedQueueStore.lease": [
         ("what was handed over is kept", "job.add_done_callback(self._give_back)", ""),
     ],
-    "ThreadedStore.ack_many": [
+    "ThreadedQueueStore.ack_many": [
         (
             "an ack of another store's is forgotten",
-            "[delivery.inner if isinstance(delivery, ThreadedDelivery) else delivery for delivery in deliveries]",
-            "[delivery.inner for delivery in deliveries if isinstance(delivery, ThreadedDelivery)]",
+            "[delivery.pulled if isinstance(delivery, ThreadedDelivery) else delivery for delivery in deliveries]",
+            "[delivery.pulled for delivery in deliveries if isinstance(delivery, ThreadedDelivery)]",
         ),
     ],
-    "ThreadedStore._settle": [
+    "ThreadedQueueStore._settle": [
         (
             "an ack can be cancelled",
-            "asyncio.shield(asyncio.wrap_future(self._desk.submit(function, *args, **kwargs)))",
-            "asyncio.wrap_future(self._desk.submit(function, *args, **kwargs))",
+            "asyncio.shield(asyncio.wrap_future(self._executor.submit(function, *args, **kwargs)))",
+            "asyncio.wrap_future(self._executor.submit(function, *args, **kwargs))",
         ),
     ],
-    "ThreadedStore.extend": [
-        ("an extended lease looks as before", "delivery.deadline = delivery.inner.deadline", ""),
+    "ThreadedQueueStore.extend": [
+        ("an extended lease looks as before", "delivery.deadline = delivery.pulled.deadline", ""),
     ],
     "settle": [
         ("a cancelled block nacks", "isinstance(error, Exception)", "True"),
