@@ -1,4 +1,4 @@
-"""What is asked of a queue in Redis and how the answers read. No I/O: threads and coroutines can drive the same."""
+"""What is asked of a queue in Redis and how the answers read. Nothing here does I/O."""
 
 import json
 import random

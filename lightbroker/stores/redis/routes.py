@@ -1,4 +1,4 @@
-"""Who listens to what, as Redis keeps it for the topics of a broker. No I/O: threads and coroutines share it."""
+"""Who listens to what, as Redis keeps it for the topics of a broker. Nothing here does I/O."""
 
 import json
 from typing import Any, NamedTuple

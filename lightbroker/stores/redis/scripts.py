@@ -1,4 +1,4 @@
-"""The scripts of the store in Redis, and what is sent to run one. No I/O: threads and coroutines can drive the same.
+"""The scripts of the store in Redis, and what is sent to run one. Nothing here does I/O.
 
 Each script (`lua/*.lua`) is one transition, which Redis runs as a whole or not at all. Keys go to it as KEYS and values
 as ARGV, and the keys of one queue share a hash tag, so that they are in one slot of a cluster. `lua/schema.lua` says
