@@ -102,15 +102,15 @@ class AsyncBroker:
     def _wrap(self, queue: Queue) -> AsyncQueue:
         """Return the `AsyncQueue` of a queue, one and the same each time."""
         wrapped: AsyncQueue
-        if isinstance(queue.store, MemoryQueue):
-            if queue.options.ttl is None and queue.store._note is None:
-                wrapped = DirectQueue(queue, queue.store)
+        if isinstance(queue.stored, MemoryQueue):
+            if queue.options.ttl is None and queue.stored._note is None:
+                wrapped = DirectQueue(queue, queue.stored)
             else:
-                wrapped = AsyncQueue(queue, DirectQueueStore(queue, queue.store))
-        elif isinstance(queue.store, Waitable):
-            wrapped = AsyncQueue(queue, ThreadedQueueStore(queue, queue.store, self._lazy.executor))
+                wrapped = AsyncQueue(queue, DirectQueueStore(queue, queue.stored))
+        elif isinstance(queue.stored, Waitable):
+            wrapped = AsyncQueue(queue, ThreadedQueueStore(queue, queue.stored, self._lazy.executor))
         else:
-            raise TypeError(f"store: {queue.store!r} cannot be waited at without a thread, see `Waitable`")
+            raise TypeError(f"store: {queue.stored!r} cannot be waited at without a thread, see `Waitable`")
         return self._queues.setdefault(queue.name, wrapped)
 
     async def push(

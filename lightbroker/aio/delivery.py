@@ -55,7 +55,7 @@ class AsyncDelivery(Leased):
     """
 
     __slots__ = ()
-    store: AsyncSettler
+    stored: AsyncSettler
 
     def ack(self) -> Awaitable[None]:
         """Settle the message as done.
@@ -63,7 +63,7 @@ class AsyncDelivery(Leased):
         Raises:
             LeaseLost: The lease is over, and another consumer may do the message again.
         """
-        return self.store.ack(self) or DONE
+        return self.stored.ack(self) or DONE
 
     def nack(self, error: BaseException | str | None = None, delay: float | None = None) -> Awaitable[None]:
         """Report that the attempt failed. The message is delivered again, or is a dead letter after its last attempt.
@@ -77,7 +77,7 @@ class AsyncDelivery(Leased):
         """
         text, trace = explain(error)
         delay = None if delay is None else check_number("delay", delay)
-        return self.store.nack(self, text, trace, delay) or DONE
+        return self.stored.nack(self, text, trace, delay) or DONE
 
     def release(self) -> Awaitable[None]:
         """Give the message back untried. It goes to the back of the queue, and this delivery is no attempt.
@@ -85,7 +85,7 @@ class AsyncDelivery(Leased):
         Raises:
             LeaseLost: The lease is over.
         """
-        return self.store.release(self) or DONE
+        return self.stored.release(self) or DONE
 
     def reject(self, reason: str) -> Awaitable[None]:
         """Make the message a dead letter now, because no attempt will ever succeed.
@@ -96,7 +96,7 @@ class AsyncDelivery(Leased):
         Raises:
             LeaseLost: The lease is over.
         """
-        return self.store.reject(self, str(reason)[:MAX_ERROR]) or DONE
+        return self.stored.reject(self, str(reason)[:MAX_ERROR]) or DONE
 
     def extend(self, seconds: float) -> Awaitable[None]:
         """Keep the lease for `seconds` from now. A lease is never shortened.
@@ -104,4 +104,4 @@ class AsyncDelivery(Leased):
         Raises:
             LeaseLost: The lease is over.
         """
-        return self.store.extend(self, check_number("seconds", seconds, above=True)) or DONE
+        return self.stored.extend(self, check_number("seconds", seconds, above=True)) or DONE

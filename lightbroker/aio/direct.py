@@ -20,7 +20,7 @@ from lightbroker.aio.store import DirectQueueStore
 from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.message import MAX_BODY, NEVER, NO_HEADERS, Message, encode
 from lightbroker.core.queue import Queue
-from lightbroker.core.waiting import rouse
+from lightbroker.core.waiting import wake
 
 _new_message = Message.__new__  # calling `Message(…)` would take as long as filling the object
 
@@ -34,7 +34,7 @@ class DirectDelivery(AsyncDelivery, TaskPull):
     """
 
     __slots__ = ("_direct_queue", "_held", "_running")
-    store: MemoryQueue
+    stored: MemoryQueue
     _direct_queue: "DirectQueue | None"  # set by `DirectQueue.pull`; an `__init__` would cost as much as all the rest
 
     def __await__(self) -> Generator[Any, Any, AsyncDelivery]:
@@ -55,7 +55,7 @@ class DirectDelivery(AsyncDelivery, TaskPull):
             monotonic = memory._now  # `memory._now()` would look for a method of that name first
             now = monotonic()
             if message.expires > now:
-                self.store = memory
+                self.stored = memory
                 self.message = message
                 self.deadline = now + memory._lease_seconds
                 return self
@@ -77,13 +77,13 @@ class DirectDelivery(AsyncDelivery, TaskPull):
 
     def ack(self) -> Awaitable[None]:
         """Settle the message as done; see `AsyncDelivery.ack`."""
-        memory = self.store
+        memory = self.stored
         try:
             next(zip(map(memory._unlease, (self,)), memory._ack))
         except KeyError:
             raise memory._lost(self) from None
         if memory.pushers:
-            rouse(memory.pushers)
+            wake(memory.pushers)
         return DONE
 
 
@@ -117,7 +117,7 @@ class DirectQueue(AsyncQueue):
             try:
                 next(map(memory._announce, memory._here, entering, memory._accepted))
                 if memory.pullers:
-                    rouse(memory.pullers)
+                    wake(memory.pullers)
                 return id
             except Empty:  # no room
                 pass

@@ -63,7 +63,7 @@ class AsyncQueue:
             TypeError: An argument makes no sense. Nothing was accepted.
             ValueError: The same.
         """
-        message = self._sync_queue.form(body, ttl, headers)
+        message = self._sync_queue._form(body, ttl, headers)
         if timeout is not None or delay != 0.0:
             timeout, delay = check_timeout(timeout), check_number("delay", delay)
         return message.id if await self._queue_store.push(message, timeout, delay) else None
@@ -95,7 +95,7 @@ class AsyncQueue:
             StoreError: The store cannot be used. It is open which messages of a large batch it has accepted.
         """
         timeout, delay = check_timeout(timeout), check_number("delay", delay)
-        ids, messages = self._sync_queue.form_many(bodies, ttl, headers)
+        ids, messages = self._sync_queue._form_many(bodies, ttl, headers)
         taken = await self._queue_store.push_many(messages, timeout, delay)
         return [id if entered else None for id, entered in zip(ids, taken)]
 

@@ -1,4 +1,4 @@
-"""A queue in a store, as coroutines call it: the counterpart of `core.store.QueueStore`.
+"""A queue in a store, as coroutines call it: the counterpart of `core.store.StoredQueue`.
 
 What becomes of a message is decided by the store alone. The classes here only choose where its methods are called, so
 that they cannot block the event loop: `DirectQueueStore` calls the store in memory in the coroutine's own step, and
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class AsyncQueueStore:
-    """A queue in a store, for coroutines. See `QueueStore` and `Waitable` for what each method promises."""
+    """A queue in a store, for coroutines. See `StoredQueue` and `Waitable` for what each method promises."""
 
     def __init__(self, queue: Queue, wrapped: Waitable) -> None:
         self._name = queue.name

@@ -61,7 +61,7 @@ class ThreadedDelivery(AsyncDelivery):
         self.message = pulled.message
         self.deadline = pulled.deadline
         self._receipt = pulled.receipt
-        self.store = settler
+        self.stored = settler
 
 
 class ThreadedQueueStore(AsyncQueueStore):

@@ -1,7 +1,7 @@
 """Waiting in an event loop: the counterpart of `core.waiting` for coroutines.
 
-A thread that waits for a queue puts a lock on one of its lists, and a coroutine puts a `Waiter` there. The store wakes
-both in the order of the list, and need not know about event loops.
+A thread that waits for a queue puts a lock on one of its lists, and a coroutine puts a `CoroutineWaiter` there. The
+store wakes both in the order of the list, and need not know about event loops.
 
 Cancelling `attempt` is safe at each await. A coroutine that waits has taken nothing yet. If it was woken and then
 cancelled, it wakes the next waiter in its place. The awaits inside `step` are the step's own affair.
@@ -15,7 +15,7 @@ from contextlib import suppress
 from queue import Empty
 from typing import TypeVar
 
-from lightbroker.core.waiting import Sleepers, rouse
+from lightbroker.core.waiting import Waiters, wake
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class LoopWaker:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._woken: deque[Waiter] = deque()
+        self._woken: deque[CoroutineWaiter] = deque()
         self._pending = False  # whether a call into the loop is on its way
 
     @staticmethod
@@ -44,7 +44,7 @@ class LoopWaker:
             waker = _thread.waker = LoopWaker(loop)
         return waker
 
-    def wake(self, waiter: "Waiter") -> None:
+    def wake(self, waiter: "CoroutineWaiter") -> None:
         """Wake a waiter of this loop. If the loop is closed, wake the next waiter of another loop or thread instead."""
         if asyncio._get_running_loop() is self.loop and not self._woken:  # else it would overtake those in `_woken`
             waiter.resume()
@@ -72,21 +72,21 @@ class LoopWaker:
         """Take the waiters of this closed loop off their lists, and wake the next on each list."""
         with suppress(IndexError):
             while True:
-                sleepers = self._woken.popleft().sleepers
-                for sleeper in sleepers.copy():
-                    if isinstance(sleeper, Waiter) and sleeper.waker is self:
+                waiters = self._woken.popleft().waiters
+                for other in waiters.copy():
+                    if isinstance(other, CoroutineWaiter) and other.waker is self:
                         with suppress(ValueError):
-                            sleepers.remove(sleeper)
-                rouse(sleepers)
+                            waiters.remove(other)
+                wake(waiters)
 
 
-class Waiter:
-    """What a coroutine puts on the list of a queue; `core.waiting.rouse` releases it as it releases a thread's lock."""
+class CoroutineWaiter:
+    """What a coroutine puts on the list of a queue; `core.waiting.wake` releases it as it releases a thread's lock."""
 
-    __slots__ = ("_future", "sleepers", "waker")
+    __slots__ = ("_future", "waiters", "waker")
 
-    def __init__(self, sleepers: Sleepers) -> None:
-        self.sleepers = sleepers
+    def __init__(self, waiters: Waiters) -> None:
+        self.waiters = waiters
         self.waker = LoopWaker.current()
         self._future: asyncio.Future[None] = self.waker.loop.create_future()
 
@@ -100,9 +100,9 @@ class Waiter:
             self._future.set_result(None)
 
     def leave(self) -> bool:
-        """Leave the list; return True if `rouse` has taken this waiter off before, to wake it."""
+        """Leave the list; return True if `wake` has taken this waiter off before, to wake it."""
         try:
-            self.sleepers.remove(self)
+            self.waiters.remove(self)
         except ValueError:
             return True
         return False
@@ -119,11 +119,11 @@ class Waiter:
             timer.cancel()
 
 
-async def attempt(sleepers: Sleepers, step: Callable[[], Awaitable[T]], timeout: float | None) -> T:
-    """Await `step()` until it does not raise Empty, again each time that `rouse` wakes this coroutine.
+async def attempt(waiters: Waiters, step: Callable[[], Awaitable[T]], timeout: float | None) -> T:
+    """Await `step()` until it does not raise Empty, again each time that `wake` wakes this coroutine.
 
     Args:
-        sleepers: Where this coroutine waits to be woken.
+        waiters: Where this coroutine waits to be woken.
         step: Tries once and raises Empty if that was in vain. Anything else that it raises is raised at once.
         timeout: Seconds after which to give up (None: never).
 
@@ -135,9 +135,9 @@ async def attempt(sleepers: Sleepers, step: Callable[[], Awaitable[T]], timeout:
     """
     loop = asyncio.get_running_loop()
     until = None if timeout is None else loop.time() + timeout
-    enlist = sleepers.append
+    enlist = waiters.append
     woken = False  # whether this coroutine was woken and has not tried since
-    waiter = Waiter(sleepers)
+    waiter = CoroutineWaiter(waiters)
     try:
         while True:
             enlist(waiter)  # before the step, so that what becomes available after the step wakes this coroutine
@@ -152,8 +152,8 @@ async def attempt(sleepers: Sleepers, step: Callable[[], Awaitable[T]], timeout:
             await waiter.wait(until)
             woken = waiter.leave()
             # If the next step is in vain because another waiter was faster, this coroutine keeps its turn.
-            waiter, enlist = Waiter(sleepers), sleepers.appendleft
+            waiter, enlist = CoroutineWaiter(waiters), waiters.appendleft
     finally:
         for unused_wake in (waiter.leave(), woken):
             if unused_wake:  # it stands for something that the next waiter could take
-                rouse(sleepers)
+                wake(waiters)

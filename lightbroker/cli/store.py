@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from lightbroker.core.clock import SystemClock
 from lightbroker.core.errors import StoreError
 from lightbroker.core.registry import open_store
-from lightbroker.core.store import QueueStore
+from lightbroker.core.store import StoredQueue
 
 
 @contextmanager
-def opened(url: str, name: str | None = None) -> Iterator[dict[str, QueueStore]]:
+def opened(url: str, name: str | None = None) -> Iterator[dict[str, StoredQueue]]:
     """Open the queues of a store for the duration of the context, with the options with which they were declared.
 
     Args:
@@ -25,7 +25,7 @@ def opened(url: str, name: str | None = None) -> Iterator[dict[str, QueueStore]]
         ValueError: The URL makes no sense.
     """
     store = open_store(url, create=False)
-    queues: dict[str, QueueStore] = {}
+    queues: dict[str, StoredQueue] = {}
     try:
         declared = store.declared()
         if name is not None and name not in declared:

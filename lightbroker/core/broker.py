@@ -104,7 +104,7 @@ class Broker:
                     if not self._draining:
                         self._queues[name] = queue
                         return queue
-                queue.store.close()
+                queue.stored.close()
                 raise QueueClosed("the broker is closed")
             return queue
 
@@ -234,7 +234,7 @@ class Broker:
     def check(self) -> None:
         """Raise InvariantError if the conservation law does not hold. Call it when no method is running."""
         for queue in list(self._queues.values()):
-            queue.store.check()
+            queue.stored.check()
         self._topics.check()
 
     def refuse(self) -> None:
@@ -243,7 +243,7 @@ class Broker:
             self._draining = True
             queues = list(self._queues.values())
         for queue in queues:
-            queue.store.refuse()
+            queue.stored.refuse()
 
     def close(self, drain: bool = True, timeout: float | None = None) -> None:
         """Take nothing new, finish, and wake every blocked caller with QueueClosed.
@@ -282,7 +282,7 @@ class Broker:
         self._topics.close()
         queues = list(self._queues.values())
         for queue in queues:
-            queue.store.close()
+            queue.stored.close()
         with suppress(
             BrokerError
         ):  # the store cannot be used, and each look would have to wait for it; or another thread closed it

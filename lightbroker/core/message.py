@@ -177,10 +177,10 @@ class Leased:
     """
 
     # No __init__: a store makes the delivery first, leases a message under it, and fills it in afterwards.
-    __slots__ = ("_receipt", "deadline", "message", "store")
+    __slots__ = ("_receipt", "deadline", "message", "stored")
     deadline: float
     message: Message
-    store: Any
+    stored: Any
     _receipt: str
 
     @property
@@ -208,7 +208,7 @@ class Delivery(Leased):
     """
 
     __slots__ = ()
-    store: Settler
+    stored: Settler
 
     def ack(self) -> None:
         """Say that the message is done.
@@ -216,7 +216,7 @@ class Delivery(Leased):
         Raises:
             LeaseLost: The lease is over, and another consumer may do the message again.
         """
-        self.store.ack(self)
+        self.stored.ack(self)
 
     def nack(self, error: BaseException | str | None = None, delay: float | None = None) -> None:
         """Say that the message failed. It is delivered again, or becomes a dead letter after its last attempt.
@@ -229,11 +229,11 @@ class Delivery(Leased):
             LeaseLost: The lease is over.
         """
         text, trace = explain(error)
-        self.store.nack(self, text, trace, None if delay is None else check_number("delay", delay))
+        self.stored.nack(self, text, trace, None if delay is None else check_number("delay", delay))
 
     def release(self) -> None:
         """Give the message back untried, to the back of the queue. This delivery does not count as an attempt."""
-        self.store.release(self)
+        self.stored.release(self)
 
     def reject(self, reason: str) -> None:
         """Make the message a dead letter now, because it will never succeed.
@@ -244,11 +244,11 @@ class Delivery(Leased):
         Raises:
             LeaseLost: The lease is over.
         """
-        self.store.reject(self, str(reason)[:MAX_ERROR])
+        self.stored.reject(self, str(reason)[:MAX_ERROR])
 
     def extend(self, seconds: float) -> None:
         """Keep the lease for `seconds` from now. A lease is never shortened."""
-        self.store.extend(self, check_number("seconds", seconds, above=True))
+        self.stored.extend(self, check_number("seconds", seconds, above=True))
 
     def __enter__(self) -> Message:
         return self.message

@@ -11,7 +11,7 @@ from lightbroker.core.histogram import Histogram
 from lightbroker.core.message import MAX_BODY, NEVER, DeadLetter, Delivery, Message, check_headers, encode
 from lightbroker.core.policy import QueueOptions
 from lightbroker.core.stats import QueueStats
-from lightbroker.core.store import Inspectable, QueueStore
+from lightbroker.core.store import Inspectable, StoredQueue
 
 
 def check_timeout(timeout: float | None) -> float | None:
@@ -45,11 +45,11 @@ class Queue:
         handling_times: Seconds that the handlers of pools took.
     """
 
-    def __init__(self, name: str, options: QueueOptions, clock: Clock, store: QueueStore) -> None:
+    def __init__(self, name: str, options: QueueOptions, clock: Clock, store: StoredQueue) -> None:
         self.name = name
         self.options = options
         self.clock = clock
-        self.store = store
+        self.stored = store
         self.dead_letters = DeadLetterQueue(store)
         self.wait_times = Histogram()  #: from acceptance until a pool's handler starts; first deliveries only
         self.handling_times = Histogram()  #: of the handlers of pools
@@ -87,22 +87,22 @@ class Queue:
         If it raises, nothing was accepted.
         """
         if timeout is None and ttl is None and self._ttl is None and headers is None and delay == 0.0:
-            # What `form` does, without its call: this is the hot path.
+            # What `_form` does, without its call: this is the hot path.
             if type(body) is not bytes or len(body) > MAX_BODY:
                 body = encode(body)
             id = f"{self._prefix}{next(self._numbers)}"
-            return id if self.store.push(Message(id, body, self._time()), None, 0.0) else None
-        message = self.form(body, ttl, headers)
-        return message.id if self.store.push(message, check_timeout(timeout), check_number("delay", delay)) else None
+            return id if self.stored.push(Message(id, body, self._time()), None, 0.0) else None
+        message = self._form(body, ttl, headers)
+        return message.id if self.stored.push(message, check_timeout(timeout), check_number("delay", delay)) else None
 
-    def form(self, body: object, ttl: float | None, headers: Mapping[str, str] | None) -> Message:
+    def _form(self, body: object, ttl: float | None, headers: Mapping[str, str] | None) -> Message:
         """Return the message that `push` hands to the store."""
         if type(body) is not bytes or len(body) > MAX_BODY:
             body = encode(body)
         id = f"{self._prefix}{next(self._numbers)}"
         return Message(id, body, self._time(), 1, check_headers(headers), self._expiry(ttl))
 
-    def form_many(
+    def _form_many(
         self, bodies: Iterable[object], ttl: float | None, headers: Mapping[str, str] | None
     ) -> tuple[list[str], list[Message]]:
         """Return the ids and messages that `push_many` hands to the store."""
@@ -137,8 +137,8 @@ class Queue:
             TypeError, ValueError: An argument makes no sense; then nothing was accepted.
         """
         timeout, delay = check_timeout(timeout), check_number("delay", delay)
-        ids, messages = self.form_many(bodies, ttl, headers)
-        taken = self.store.push_many(messages, timeout, delay)
+        ids, messages = self._form_many(bodies, ttl, headers)
+        taken = self.stored.push_many(messages, timeout, delay)
         return [*ids] if all(taken) else [id if entered else None for id, entered in zip(ids, taken)]
 
     def _expiry(self, ttl: float | None) -> float:
@@ -157,7 +157,7 @@ class Queue:
         """
         if timeout is not None and timeout != 0.0:
             timeout = check_timeout(timeout)
-        return self.store.pull(timeout)
+        return self.stored.pull(timeout)
 
     def pull_many(self, n: int, timeout: float | None = None) -> list[Delivery]:
         """Wait as `pull` does for one message, then lease what else is ready.
@@ -170,7 +170,7 @@ class Queue:
             QueueEmpty: None became ready in time.
             QueueClosed: The queue is closed.
         """
-        return self.store.pull_many(check_count("n", n), check_timeout(timeout))
+        return self.stored.pull_many(check_count("n", n), check_timeout(timeout))
 
     def ack_many(self, deliveries: Iterable[Delivery]) -> None:
         """Ack deliveries of this queue.
@@ -178,27 +178,27 @@ class Queue:
         Raises:
             LeaseLost: The lease of at least one is over. The others are acked.
         """
-        self.store.ack_many(check_each("deliveries", deliveries, Delivery))
+        self.stored.ack_many(check_each("deliveries", deliveries, Delivery))
 
     def stats(self) -> QueueStats:
         """Return what the queue holds now, and the counters of the conservation law."""
-        return self.store.stats()
+        return self.stored.stats()
 
     def oldest_age(self) -> float | None:
         """Return the seconds since the message that is delivered next was pushed.
 
         It is 0 if none is ready, and None if the store cannot tell.
         """
-        if not isinstance(self.store, Inspectable):
+        if not isinstance(self.stored, Inspectable):
             return None
-        oldest = self.store.oldest()
+        oldest = self.stored.oldest()
         return 0.0 if oldest is None else max(0.0, self.clock.time() - oldest)
 
 
 class DeadLetterQueue:
     """The messages that a queue gave up on: `len()`, iteration from the oldest, `redrive` and `purge`."""
 
-    def __init__(self, store: QueueStore) -> None:
+    def __init__(self, store: StoredQueue) -> None:
         self._store = store
 
     def __len__(self) -> int:

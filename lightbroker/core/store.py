@@ -22,7 +22,7 @@ from lightbroker.core.errors import PushError
 from lightbroker.core.message import DeadLetter, Delivery, Message, Settler, Transition
 from lightbroker.core.policy import QueueOptions
 from lightbroker.core.stats import QueueStats
-from lightbroker.core.waiting import Sleepers, attempt
+from lightbroker.core.waiting import Waiters, attempt
 
 #: Called with (time, message id, from, to, attempt, cause) for each transition of a traced queue.
 Note = Callable[[float, str, str, str, int, str], None]
@@ -45,7 +45,7 @@ class Trace:
         return sorted(found, key=lambda transition: (transition.source != "NEW", transition.time))
 
 
-class QueueStore(Settler, Protocol):
+class StoredQueue(Settler, Protocol):
     """One queue in a store. `Settler` adds ack, nack, release, reject and extend; each raises LeaseLost if the lease is
     over.
     """
@@ -119,7 +119,7 @@ class Excerpt(NamedTuple):
 
 @runtime_checkable
 class Inspectable(Protocol):
-    """What a `QueueStore` may offer besides, to be looked at. No method may hold up a transition.
+    """What a `StoredQueue` may offer besides, to be looked at. No method may hold up a transition.
 
     `shown` is how many bytes of a body are needed; the rest need not be read.
     """
@@ -135,44 +135,44 @@ class Inspectable(Protocol):
 
 
 @runtime_checkable
-class Waitable(QueueStore, Protocol):
+class Waitable(StoredQueue, Protocol):
     """A queue at which a coroutine can wait without a thread.
 
-    Waiting is the same for threads and coroutines: put a sleeper on the list, try, and sleep if that was in vain.
+    Waiting is the same for threads and coroutines: put a waiter on the list, try, and sleep if that was in vain.
     """
 
     @property
-    def pullers(self) -> Sleepers:
+    def pullers(self) -> Waiters:
         """The waiters for a message. For each message that becomes READY it wakes one, in order; on close all."""
 
     @property
-    def pushers(self) -> Sleepers:
+    def pushers(self) -> Waiters:
         """The waiters for room. For each place that gets free it wakes one, in order; on close all."""
 
     def lease(self, most: int, last: bool = False) -> list[Delivery]:
-        """Lease up to `most` READY messages without waiting; the caller has a sleeper among `pullers`.
+        """Lease up to `most` READY messages without waiting; the caller has a waiter among `pullers`.
 
         Args:
             most: Messages to lease at most.
-            last: Whether this is the last try. The caller then waits for nothing, and needs no sleeper.
+            last: Whether this is the last try. The caller then waits for nothing, and needs no waiter.
 
         Raises:
-            Empty: Nothing is READY. Unless this was the last try, the sleeper is roused when that changes.
+            Empty: Nothing is READY. Unless this was the last try, the waiter is roused when that changes.
             QueueClosed: The queue is closed.
         """
 
     def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
-        """Accept messages without waiting; the caller has a sleeper among `pushers`.
+        """Accept messages without waiting; the caller has a waiter among `pushers`.
 
         Args:
             messages: What to accept, in order.
             taken: The answers so far; those of messages that enter now are appended, as `push` returns them.
             delay: Seconds until the messages are READY.
             last: Whether this is the last try. A full queue then follows its overflow policy, and the caller needs no
-                sleeper.
+                waiter.
 
         Raises:
-            Empty: There is no room for the rest. The sleeper is roused when that changes.
+            Empty: There is no room for the rest. The waiter is roused when that changes.
             QueueFull: There is no room, this was the last try, and the policy is BLOCK or REJECT.
             QueueClosed: The queue takes nothing new.
         """
@@ -187,7 +187,7 @@ def push_all(
     *,
     blocks: bool,
 ) -> list[bool]:
-    """Accept messages in order: `QueueStore.push_many` for every store.
+    """Accept messages in order: `StoredQueue.push_many` for every store.
 
     Args:
         queue: Where they go.
@@ -236,7 +236,7 @@ def naming_accepted(messages: Sequence[Message], taken: Sequence[bool]) -> Itera
 class Store(Protocol):
     """A place that keeps queues."""
 
-    def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> QueueStore:
+    def queue(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> StoredQueue:
         """Open the queue `name`, which is made if it is not there; called once for each name."""
 
     def declared(self) -> dict[str, QueueOptions]:

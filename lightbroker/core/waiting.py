@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 
-class Sleeper(Protocol):
+class Waiter(Protocol):
     """What a waiter puts on the list: an acquired lock, or something like it."""
 
     def release(self) -> None:
@@ -29,25 +29,25 @@ class Sleeper(Protocol):
 
 
 #: The waiters, the longest first. append, popleft, remove and the look whether there is any are each atomic.
-Sleepers = deque[Sleeper]
+Waiters = deque[Waiter]
 
 _release = methodcaller("release")
 
 
-def rouse(sleepers: Sleepers, most: int = 1) -> None:
+def wake(waiters: Waiters, most: int = 1) -> None:
     """Let up to `most` waiters try again, the longest first.
 
     It is one call into C, so nobody is taken off the list without being woken.
     """
     with suppress(IndexError):
-        deque(map(_release, map(deque.popleft, repeat(sleepers, most))), maxlen=0)
+        deque(map(_release, map(deque.popleft, repeat(waiters, most))), maxlen=0)
 
 
-def attempt(sleepers: Sleepers, step: Callable[[], T], timeout: float | None) -> T:
-    """Call `step` until it does not raise Empty, again each time that `rouse` wakes this thread.
+def attempt(waiters: Waiters, step: Callable[[], T], timeout: float | None) -> T:
+    """Call `step` until it does not raise Empty, again each time that `wake` wakes this thread.
 
     Args:
-        sleepers: Where this thread waits to be roused.
+        waiters: Where this thread waits to be roused.
         step: Tries once and raises Empty if that was in vain. Anything else that it raises is raised at once.
         timeout: Seconds after which to give up (None: never).
 
@@ -63,7 +63,7 @@ def attempt(sleepers: Sleepers, step: Callable[[], T], timeout: float | None) ->
         lock.acquire()
         leaving = True
         try:
-            sleepers.append(lock)  # before the step, so that a wake that follows the step is not missed
+            waiters.append(lock)  # before the step, so that a wake that follows the step is not missed
             try:
                 return step()
             except Empty:
@@ -74,7 +74,7 @@ def attempt(sleepers: Sleepers, step: Callable[[], T], timeout: float | None) ->
             leaving = False
         finally:
             try:
-                sleepers.remove(lock)
+                waiters.remove(lock)
             except ValueError:
                 if leaving:  # we were woken but no longer wait: pass the wake on
-                    rouse(sleepers)
+                    wake(waiters)

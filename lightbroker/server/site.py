@@ -124,9 +124,9 @@ class _ShowLetters:
 
 def _newest_dead(queue: Queue, most: int) -> list[Excerpt]:
     """Return the `most` newest dead letters, oldest first, and of long bodies the beginning where the store can cut."""
-    if isinstance(queue.store, Inspectable):
-        return queue.store.newest_dead(most, _SHOWN)
-    return list(map(Excerpt.whole, queue.store.dead_letters()[-most:]))
+    if isinstance(queue.stored, Inspectable):
+        return queue.stored.newest_dead(most, _SHOWN)
+    return list(map(Excerpt.whole, queue.stored.dead_letters()[-most:]))
 
 
 def _json(status: HTTPStatus, value: object) -> Response:

@@ -10,7 +10,7 @@ import pytest
 
 from lightbroker import Broker, LeaseLost, ManualClock, Overflow, QueueClosed, QueueEmpty, QueueFull, Retry
 from lightbroker.aio import AsyncBroker, AsyncDelivery, AsyncQueue
-from lightbroker.aio.waiting import Waiter
+from lightbroker.aio.waiting import CoroutineWaiter
 from tests.support import MOMENT, PATIENCE, Call, counts, wait_until
 
 
@@ -23,7 +23,7 @@ async def suspended(task: "asyncio.Task[Any]") -> bool:
 
 async def waiting_pulls(queue: AsyncQueue, pulls: int) -> None:
     """Return when `pulls` coroutines wait for a message."""
-    while len(queue._sync_queue.store.pullers) < pulls:  # type: ignore[attr-defined]
+    while len(queue._sync_queue.stored.pullers) < pulls:  # type: ignore[attr-defined]
         await asyncio.sleep(0.001)
 
 
@@ -248,7 +248,9 @@ async def test_a_thousand_waiters_are_served_in_order_with_one_wake_for_each_mes
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waiters, woken = 1000, []
-    monkeypatch.setattr(Waiter, "release", lambda self, release=Waiter.release: (woken.append(self), release(self)))
+    monkeypatch.setattr(
+        CoroutineWaiter, "release", lambda self, release=CoroutineWaiter.release: (woken.append(self), release(self))
+    )
     async with AsyncBroker() as broker:
         queue = await broker.queue("q")
         threads = set(threading.enumerate())
@@ -275,7 +277,7 @@ async def test_a_pull_that_is_cancelled_once_it_was_woken_hands_its_wake_on() ->
     async with AsyncBroker() as broker:
         await broker.queue("q")
         first, second = (asyncio.create_task(broker.pull("q")) for _ in range(2))
-        while len(broker.threads.queue("q").store.pullers) < 2:
+        while len(broker.threads.queue("q").stored.pullers) < 2:
             await asyncio.sleep(0)
         await broker.push("q", "a")
         first.cancel()
@@ -389,7 +391,7 @@ async def test_closing_wakes_every_coroutine_that_waits(drain: bool) -> None:
 def test_a_loop_that_was_closed_takes_no_wake_from_others() -> None:
     broker = Broker()
     queue = broker.queue("q")
-    sleepers = queue.store.pullers  # type: ignore[attr-defined]
+    waiters = queue.stored.pullers  # type: ignore[attr-defined]
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda loop, context: None)  # it would say that tasks were left behind
 
@@ -401,11 +403,11 @@ def test_a_loop_that_was_closed_takes_no_wake_from_others() -> None:
 
     tasks = loop.run_until_complete(leave_waiting())
     waiting = Call(queue.pull, PATIENCE)
-    wait_until(lambda: len(sleepers) == 501)
+    wait_until(lambda: len(waiters) == 501)
     loop.close()
     queue.push("a")
     assert waiting.result().message.text == "a"
-    assert not sleepers
+    assert not waiters
     assert not any(task.done() for task in tasks)
 
 
@@ -461,7 +463,7 @@ def test_a_broker_that_does_io_is_opened_in_a_thread_when_it_is_used(tmp_path: A
 async def test_a_push_that_meets_the_close_puts_the_none_back_for_the_next() -> None:
     with Broker() as shared:
         queue: Any = await AsyncBroker(shared).queue("q", capacity=1)
-        pool = queue._sync_queue.store._steps.pool
+        pool = queue._sync_queue.stored._steps.pool
         permit = pool.get()
         pool.put(None)  # as `refuse` does after the push has looked whether the queue is closed
         with pytest.raises(QueueClosed):

@@ -75,7 +75,7 @@ async def test_coroutines_that_wait_cost_no_thread_and_each_is_woken(path: Path)
                 served.append(number)
 
         tasks = [asyncio.create_task(wait(number)) for number in range(30)]
-        while len(queue._sync_queue.store.pullers) < 30:  # type: ignore[attr-defined]
+        while len(queue._sync_queue.stored.pullers) < 30:  # type: ignore[attr-defined]
             await asyncio.sleep(0.001)
         assert threading.active_count() < before + 10
         for _ in range(30):

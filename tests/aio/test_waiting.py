@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lightbroker.aio.waiting import attempt
-from lightbroker.core.waiting import Sleepers, rouse
+from lightbroker.core.waiting import Waiters, wake
 from tests.support import PATIENCE
 
 
@@ -17,13 +17,13 @@ class Shelf:
 
     def __init__(self) -> None:
         self.things: list[str] = []
-        self.sleepers: Sleepers = deque()
+        self.waiters: Waiters = deque()
         self.suspend = asyncio.Event()
         self.suspend.set()
 
     def put(self, thing: str) -> None:
         self.things.append(thing)
-        rouse(self.sleepers)
+        wake(self.waiters)
 
     async def take(self) -> str:
         await self.suspend.wait()
@@ -32,7 +32,7 @@ class Shelf:
         return self.things.pop(0)
 
     def wait(self, timeout: float | None = None) -> "asyncio.Task[str]":
-        return asyncio.create_task(attempt(self.sleepers, self.take, timeout))
+        return asyncio.create_task(attempt(self.waiters, self.take, timeout))
 
     async def settle(self) -> None:
         for _ in range(10):
@@ -51,7 +51,7 @@ async def test_what_comes_after_a_look_in_vain_is_not_missed() -> None:
             raise Empty
         return await shelf.take()
 
-    waiting = attempt(shelf.sleepers, take_too_early, None)
+    waiting = attempt(shelf.waiters, take_too_early, None)
     assert await asyncio.wait_for(waiting, PATIENCE) == "just after the look"
 
 
@@ -63,7 +63,7 @@ async def test_one_wake_serves_one_and_leaves_the_others_asleep(timeout: float |
     shelf.put("a")
     await shelf.settle()
     assert [task.done() for task in tasks] == [True, False, False]
-    assert len(shelf.sleepers) == 2
+    assert len(shelf.waiters) == 2
     for thing in "bc":
         shelf.put(thing)
     assert [await task for task in tasks] == ["a", "b", "c"]
@@ -94,7 +94,7 @@ async def test_a_coroutine_that_is_woken_while_it_takes_what_was_at_hand_wakes_t
     shelf.suspend.set()
     assert await first == "at hand"
     assert await asyncio.wait_for(second, PATIENCE) == "b"
-    assert not shelf.sleepers
+    assert not shelf.waiters
 
 
 async def test_a_step_that_fails_hands_its_wake_on() -> None:
@@ -104,7 +104,7 @@ async def test_a_step_that_fails_hands_its_wake_on() -> None:
     async def fail() -> Any:
         raise fails[0]
 
-    failing = asyncio.create_task(attempt(shelf.sleepers, fail, None))
+    failing = asyncio.create_task(attempt(shelf.waiters, fail, None))
     await shelf.settle()
     waiting = shelf.wait()
     await shelf.settle()
@@ -124,7 +124,7 @@ async def test_a_wake_that_was_of_use_or_in_vain_wakes_no_other() -> None:
             looks.append(name)
             return await shelf.take()
 
-        return asyncio.create_task(attempt(shelf.sleepers, look, None))
+        return asyncio.create_task(attempt(shelf.waiters, look, None))
 
     tasks = [wait(name) for name in "xyz"]
     await shelf.settle()
@@ -132,13 +132,13 @@ async def test_a_wake_that_was_of_use_or_in_vain_wakes_no_other() -> None:
     shelf.put("a")
     await shelf.settle()
     assert looks == ["x"]
-    rouse(shelf.sleepers)  # in vain
+    wake(shelf.waiters)  # in vain
     await shelf.settle()
     assert looks == ["x", "y"]
     tasks[1].cancel()
     await shelf.settle()
     assert looks == ["x", "y"]
-    assert len(shelf.sleepers) == 1
+    assert len(shelf.waiters) == 1
     tasks[2].cancel()
 
 

@@ -212,14 +212,14 @@ async def test_a_lease_that_was_lost_is_logged(caplog: pytest.LogCaptureFixture)
 
         async def handle(message: Message) -> None:
             begun.set()
-            queue._sync_queue.store._steps.leased.clear()  # type: ignore[attr-defined]
+            queue._sync_queue.stored._steps.leased.clear()  # type: ignore[attr-defined]
 
         await queue.push("a")
         with caplog.at_level(logging.WARNING):
             async with broker.workers("q", handle):
                 await until(begun)
         assert "its lease was over" in caplog.text
-        queue._sync_queue.store._steps.purged.__next__()  # type: ignore[attr-defined]  # to account for what was cleared
+        queue._sync_queue.stored._steps.purged.__next__()  # type: ignore[attr-defined]  # to account for what was cleared
 
 
 async def test_leaving_the_block_finishes_what_runs_and_leaves_the_rest() -> None:

@@ -86,7 +86,7 @@ def test_a_list_reads_no_more_letters_and_bodies_than_it_shows(
         monkeypatch.delattr(kind, "dead_letters")
 
     with Broker(url) as broker:
-        spy(type(broker.queue("q", capacity=4).store))
+        spy(type(broker.queue("q", capacity=4).stored))
     run(capsys, "dlq", "list", "--store", url, "q", "--limit", "2")
     ask(capsys, "dlq", "list", "--store", url, "q", "--limit", "1")
     assert read == [[0, 0], [len("first \x1b[31mred")]]

@@ -51,7 +51,7 @@ class FacadeDelivery(Delivery):
     __slots__ = ("inner", "loop")
 
     def __init__(self, loop: LoopThread, inner: AsyncDelivery) -> None:
-        self.loop, self.inner, self.store = loop, inner, _Settler()
+        self.loop, self.inner, self.stored = loop, inner, _Settler()
         self.message = inner.message
 
     @property
@@ -117,7 +117,7 @@ class FacadeQueue:
     def __init__(self, loop: LoopThread, inner: AsyncQueue) -> None:
         self._loop, self._inner = loop, inner
         self.name, self.options, self.clock = inner.name, inner.options, inner._sync_queue.clock
-        self.store = inner._sync_queue.store
+        self.stored = inner._sync_queue.stored
         self.dead_letters = FacadeDeadLetters(loop, inner.dead_letters)
 
     def push(self, body: object, **options: Any) -> str | None:

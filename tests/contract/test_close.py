@@ -82,7 +82,7 @@ def test_a_queue_that_drains_takes_nothing_new_and_gives_what_it_has(open_queue:
     queue = open_queue(capacity=capacity)
     queue.push_many(["a", "b"])
     queue.pull(0).reject("no")
-    queue.store.refuse()
+    queue.stored.refuse()
     calls: list[Callable[[], Any]] = [
         lambda: queue.push("c"),
         lambda: queue.push("c", timeout=1.0),

@@ -13,8 +13,8 @@ Open = Callable[..., Queue]
 
 
 def inspect(queue: Queue) -> Inspectable:
-    assert isinstance(queue.store, Inspectable), "each of our own stores offers it"
-    return queue.store
+    assert isinstance(queue.stored, Inspectable), "each of our own stores offers it"
+    return queue.stored
 
 
 def test_the_oldest_is_the_one_that_has_been_ready_longest(open_queue: Open, clock: ManualClock) -> None:

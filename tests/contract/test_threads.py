@@ -98,9 +98,9 @@ def test_closing_in_the_midst_of_work_keeps_the_law(open_queue: Open) -> None:
 
     pushes, pulls = [Call(push) for _ in range(2)], [Call(pull) for _ in range(2)]
     assert pulls[0].blocks()
-    queue.store.refuse()
+    queue.stored.refuse()
     accepted = sum(call.result() for call in pushes)
     wait_until(lambda: queue.stats().held == 0)
-    queue.store.close()
+    queue.stored.close()
     assert sum(call.result() for call in pulls) == accepted
     assert counts(queue) == {"acked": accepted, "accepted": accepted}

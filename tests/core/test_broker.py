@@ -166,19 +166,19 @@ def test_check_finds_a_message_that_vanished(make_broker: Callable[..., Broker])
     queue = broker.queue("q")
     queue.push("a")
     broker.check()
-    message = queue.store._steps.ready.pop()  # type: ignore[attr-defined]
+    message = queue.stored._steps.ready.pop()  # type: ignore[attr-defined]
     with pytest.raises(InvariantError, match="'q'"):
         broker.check()
-    queue.store._steps.ready.append(message)  # type: ignore[attr-defined]
+    queue.stored._steps.ready.append(message)  # type: ignore[attr-defined]
 
 
 def test_check_finds_room_that_leaked(make_broker: Callable[..., Broker]) -> None:
     broker = make_broker()
     queue = broker.queue("q", capacity=3)
-    permit = queue.store._steps.pool.get()  # type: ignore[attr-defined]
+    permit = queue.stored._steps.pool.get()  # type: ignore[attr-defined]
     with pytest.raises(InvariantError, match="permits"):
         broker.check()
-    queue.store._steps.pool.put(permit)  # type: ignore[attr-defined]
+    queue.stored._steps.pool.put(permit)  # type: ignore[attr-defined]
 
 
 def test_check_holds_for_a_closed_broker(broker: Broker) -> None:
@@ -224,7 +224,7 @@ def test_a_drain_wakes_who_waits_for_room_at_once(broker: Broker) -> None:
     close = Call(broker.close, timeout=60.0)
     with pytest.raises(QueueClosed):
         push.result()
-    queue.store.close()  # gives up the delayed message, which would keep the drain waiting
+    queue.stored.close()  # gives up the delayed message, which would keep the drain waiting
     assert close.blocks()
     broker._pools[0].stop()
     close.result()
@@ -283,7 +283,7 @@ def test_a_broker_that_is_dropped_without_close_is_collected(trace: int) -> None
     queue.push("b", ttl=60.0)
     queue.pull(timeout=0).nack(delay=60.0)
     broker.publish("a", "x")
-    gone = [weakref.ref(thing) for thing in (broker, queue, queue.store, subscription)]
+    gone = [weakref.ref(thing) for thing in (broker, queue, queue.stored, subscription)]
     del broker, queue, subscription
     gc.collect()
     assert [reference() for reference in gone] == [None] * 4
@@ -360,7 +360,7 @@ def test_a_store_that_is_away_keeps_no_broker_from_closing(monkeypatch: pytest.M
     queue.push_many(["a", "b"])
     assert running.acquire(timeout=PATIENCE)
     for name in ("stats", "release", "ack"):
-        monkeypatch.setattr(type(queue.store), name, fail)
+        monkeypatch.setattr(type(queue.stored), name, fail)
     close = Call(broker.close, drain=drain)
     if drain:
         assert close.blocks()  # for the handler, which may finish
@@ -374,14 +374,14 @@ def test_a_store_that_is_away_keeps_no_broker_from_closing(monkeypatch: pytest.M
 def test_two_that_close_at_once_both_succeed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broker = Broker(f"sqlite:///{tmp_path}/q.db")
     queue, second = broker.queue("q"), threading.Event()
-    close_queue, waits = queue.store.close, iter([True, False])
+    close_queue, waits = queue.stored.close, iter([True, False])
 
     def wait_and_close() -> None:
         if next(waits):
             assert second.wait(PATIENCE)
         close_queue()
 
-    monkeypatch.setattr(queue.store, "close", wait_and_close)
+    monkeypatch.setattr(queue.stored, "close", wait_and_close)
     first = Call(broker.close)
     assert first.blocks()
     broker.close()

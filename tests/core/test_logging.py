@@ -71,7 +71,7 @@ def test_what_a_store_could_not_do_in_time_names_the_queue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Broker(f"sqlite:///{tmp_path}/q.db") as broker:
-        store = broker.queue("q").store
+        store = broker.queue("q").stored
 
         def fail(work: object) -> None:
             raise StoreError("the disk is full")

@@ -9,7 +9,7 @@ from lightbroker import InvariantError, ManualClock, Message, Queue, QueueClosed
 from lightbroker.core import store
 from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.policy import QueueOptions
-from lightbroker.core.waiting import Sleepers
+from lightbroker.core.waiting import Waiters
 
 OpenQueue = Callable[..., Queue]
 
@@ -33,7 +33,7 @@ def test_a_batch_that_waits_for_room_has_one_time_for_all(
 ) -> None:
     waits: list[float | None] = []
 
-    def attempt(sleepers: Sleepers, step: Callable[[], None], timeout: float | None) -> None:
+    def attempt(waiters: Waiters, step: Callable[[], None], timeout: float | None) -> None:
         waits.append(timeout)  # and let nothing enter
 
     queue = open_queue(capacity=1)

@@ -430,7 +430,7 @@ def test_a_message_whose_ack_the_store_did_not_take_is_delivered_again(
 ) -> None:
     queue = open_queue(lease=30.0)
     attempts: list[int] = []
-    monkeypatch.setattr(type(queue.store), "ack", ack := Away(queue.store.ack, 1))
+    monkeypatch.setattr(type(queue.stored), "ack", ack := Away(queue.stored.ack, 1))
     with broker.workers("q", lambda message: attempts.append(message.attempts), workers=1) as pool:
         queue.push("a")
         wait_until(lambda: not ack.left and not pool._running)
@@ -443,7 +443,7 @@ def test_the_heartbeat_goes_on_when_the_store_did_not_take_one(
     broker: Broker, open_queue: Open, clock: ManualClock, handler: Handler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = open_queue(lease=30.0)
-    monkeypatch.setattr(type(queue.store), "extend", Away(queue.store.extend, 1))
+    monkeypatch.setattr(type(queue.stored), "extend", Away(queue.stored.extend, 1))
     with broker.workers("q", handler, workers=1):
         queue.push("long")
         handler.wait_for(1)
@@ -462,7 +462,7 @@ def test_a_pool_stops_although_its_store_takes_nothing_back(
     pool = broker.workers("q", handler, workers=1)
     queue.push("a")
     handler.wait_for(1)
-    monkeypatch.setattr(type(queue.store), "release", Away(queue.store.release, 1))
+    monkeypatch.setattr(type(queue.stored), "release", Away(queue.stored.release, 1))
     assert Call(pool.stop, drain=False).result() is False
     handler.finish.set()
     wait_until(lambda: queue.stats().acked == 1)

@@ -231,7 +231,7 @@ def test_no_counter_goes_down_and_none_is_lost_under_load(broker: Broker, open_q
 def test_a_scrape_waits_for_no_lock_of_the_memory_store(broker: Broker, open_queue: Open) -> None:
     queue = open_queue()
     queue.push("a")
-    with queue.store._steps.lock:  # type: ignore[attr-defined]
+    with queue.stored._steps.lock:  # type: ignore[attr-defined]
         scraped = threading.Thread(target=scrape, args=(broker,))
         scraped.start()
         scraped.join(5.0)

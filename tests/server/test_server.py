@@ -165,8 +165,8 @@ def test_no_more_is_read_of_a_body_than_is_shown(tmp_path: Path, monkeypatch: py
     with Broker(f"sqlite:///{tmp_path}/q.db") as broker, MetricsServer(broker) as server:
         queue = broker.queue("q")
         bury(queue, bytes(100_000))
-        whole = queue.store.newest_dead  # type: ignore[attr-defined]
-        monkeypatch.setattr(queue.store, "newest_dead", newest_dead)
+        whole = queue.stored.newest_dead  # type: ignore[attr-defined]
+        monkeypatch.setattr(queue.stored, "newest_dead", newest_dead)
         [letter] = ask(server, "/queues/q/dlq").json()["newest_first"]
     assert letter["body"] == {"bytes": 100_000, "truncated": True, "text": "\0" * 4096}
     assert read == [4096]

@@ -386,7 +386,7 @@ def test_a_batch_keeps_its_order_when_another_producer_tells_the_server_the_scri
 ) -> None:
     queue, other = _queue(make_broker(), capacity=None), make_broker().queue("other")
     queue.stats()
-    store: Any = queue.store
+    store: Any = queue.stored
     connection = store._runner._connections._idle[-1]
     send = connection.send_packed_command
 
@@ -505,7 +505,7 @@ def test_a_batch_whose_reply_was_lost_tells_what_became_of_it(make_broker: Make,
 
 def test_a_request_that_arrives_late_after_it_was_sent_again_changes_nothing(make_broker: Make) -> None:
     queue = _queue(make_broker())
-    store: Any = queue.store
+    store: Any = queue.stored
     call = store._commands.push([Message("id", b"once", 1000.0)], 0, 0.0, b"no")
     store._runner.run(call)
     drain(queue)
@@ -582,7 +582,7 @@ def test_a_batch_that_is_refused_in_part_wakes_the_waiters_of_the_rest(
     queue = _queue(make_broker(), capacity=None)
     pull = Call(queue.pull)
     wait_until(lambda: client.exists(f"{_tag(store_url)}:pullers"))
-    store: Any = queue.store
+    store: Any = queue.stored
     client.rpush(f"{_tag(store_url)}:pushed:{store._commands._client}:1", "what the second portion trips over")
     with pytest.raises(StoreError, match="another program has put something else into a key"):
         queue.push_many([b"first", *[b""] * 1500])
@@ -647,7 +647,7 @@ def test_each_transition_is_one_round_trip(make_broker: Make, client: Any) -> No
         lambda: queue.dead_letters.purge(),
         lambda: list(iter(queue.dead_letters)),  # `list` would ask for their number first
         queue.stats,
-        queue.store.check,
+        queue.stored.check,
     ]
     trips = []
     for step in steps:
@@ -740,7 +740,7 @@ def test_a_process_that_dies_on_its_way_is_replaced(
     monkeypatch.setattr(waiting, "GRACE", 0.05)
     with Broker(store_url) as doomed, Broker(store_url) as heir, Broker(store_url) as producer:
         died = threading.Event()
-        runner: Any = _queue(doomed).store._runner  # type: ignore[attr-defined]
+        runner: Any = _queue(doomed).stored._runner  # type: ignore[attr-defined]
         monkeypatch.setattr(runner, "_wake", lambda *_: died.set())
         Call(doomed.pull, "q", 60.0)
         _listed(client, store_url, "pullers")
@@ -833,7 +833,7 @@ def test_a_connection_that_broke_unnoticed_is_noticed(server: RedisServer, monke
         queue = _queue(broker)
         pull = Call(queue.pull)
         assert pull.blocks()
-        subscriber: Any = queue.store._subscriber  # type: ignore[attr-defined]
+        subscriber: Any = queue.stored._subscriber  # type: ignore[attr-defined]
         wait_until(lambda: subscriber._connection is not None)
         first = subscriber._connection
         server.pause()
@@ -848,7 +848,7 @@ def test_a_subscription_that_could_not_be_sent_is_sent_again(
 ) -> None:
     monkeypatch.setattr(waiting, "CHECK_INTERVAL", 0.1)
     here, there = (_queue(make_broker()) for _ in range(2))
-    subscriber: Any = there.store._subscriber  # type: ignore[attr-defined]
+    subscriber: Any = there.stored._subscriber  # type: ignore[attr-defined]
     send = subscriber._send
 
     def fail_to_send(*words: str) -> None:

@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_written_is_called_read_only(folder_mode: int) -> 
 
 def test_a_full_file_refuses_a_push_and_takes_it_when_there_is_room(make_broker: Make) -> None:
     queue = _queue(make_broker(), capacity=None)
-    queue.store._file.execute("PRAGMA max_page_count = 30")  # type: ignore[attr-defined]
+    queue.stored._file.execute("PRAGMA max_page_count = 30")  # type: ignore[attr-defined]
     with pytest.raises(StoreError, match="there is no room for more"):
         deque(map(queue.push, repeat(bytes(5000))))
     before = counts(queue)
@@ -187,7 +187,7 @@ def test_the_room_of_what_was_settled_is_used_again(path: Path, make_broker: Mak
             deliveries = queue.pull_many(2)
             deliveries[0].nack("once more")
             queue.ack_many([deliveries[1], queue.pull(0)])
-        pages = queue.store._file.execute("PRAGMA page_count").fetchone()[0]  # type: ignore[attr-defined]
+        pages = queue.stored._file.execute("PRAGMA page_count").fetchone()[0]  # type: ignore[attr-defined]
         sizes.append(pages)
     assert sizes[0] == sizes[-1]
 
@@ -197,7 +197,7 @@ def test_a_transaction_on_a_short_queue_writes_one_page(path: Path, make_broker:
     queue = _queue(make_broker())
     queue.push("one")
     log = path.with_name(path.name + "-wal")
-    page = queue.store._file.execute("PRAGMA page_size").fetchone()[0]  # type: ignore[attr-defined]
+    page = queue.stored._file.execute("PRAGMA page_size").fetchone()[0]  # type: ignore[attr-defined]
     sizes = [log.stat().st_size]
     for step in (lambda: queue.push("two"), lambda: queue.pull(0), lambda: queue.pull(0).ack()):
         step()
@@ -272,7 +272,7 @@ def test_a_lease_that_ran_out_while_nobody_was_there_has_run_out(store_url: str)
 def test_counts_are_those_of_the_file_again_after_work_that_failed(make_broker: Make) -> None:
     queue = _queue(make_broker())
     queue.push("kept")
-    store: Any = queue.store
+    store: Any = queue.stored
 
     def fail_after_entering() -> None:
         store._transitions.enter([Message("id", b"", 0.0)], 0.0, True)
@@ -490,7 +490,7 @@ def test_a_lease_is_settled_in_the_commit_that_extends_it(make_broker: Make, set
     queue = _queue(make_broker())
     queue.push("work")
     delivery = queue.pull(0)
-    store: Any = queue.store
+    store: Any = queue.stored
     extend = _waiting(store._file, _WRITE, partial(store._transitions.extend, delivery, 60.0))
     action, expected = SETTLEMENTS[settle]
     action(queue, delivery)
@@ -502,7 +502,7 @@ def test_a_lease_that_was_extended_in_vain_is_where_it_was(make_broker: Make, cl
     queue = _queue(make_broker(), lease=30.0)
     queue.push("work")
     delivery = queue.pull(0)
-    store: Any = queue.store
+    store: Any = queue.stored
 
     def extend_and_fail() -> None:
         store._transitions.extend(delivery, 60.0)
@@ -520,7 +520,7 @@ def test_a_lease_that_was_extended_in_vain_is_where_it_was(make_broker: Make, cl
 def test_an_interrupt_while_work_is_undone_leaves_that_to_the_next(make_broker: Make) -> None:
     queue = _queue(make_broker())
     queue.push_many(["kept", "leased"])
-    delivery, store = queue.pull(0), queue.store
+    delivery, store = queue.pull(0), queue.stored
     assert isinstance(store, SqliteQueue)
     interrupts = iter([KeyboardInterrupt])
 

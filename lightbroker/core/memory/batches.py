@@ -12,7 +12,7 @@ from queue import Empty
 
 from lightbroker.core.memory.steps import Steps
 from lightbroker.core.message import Leased, Message
-from lightbroker.core.waiting import rouse
+from lightbroker.core.waiting import wake
 
 
 def enter_many(steps: Steps, messages: Sequence[Message]) -> int:
@@ -28,7 +28,7 @@ def enter_many(steps: Steps, messages: Sequence[Message]) -> int:
     except TypeError:
         steps.pool.put(None)  # what closing put among the permits stays there for the next push
         shut_out = 1  # the message that was taken from `rest` did not enter
-    rouse(steps.pullers, len(messages))
+    wake(steps.pullers, len(messages))
     return len(messages) - len(list(rest)) - shut_out
 
 
@@ -49,7 +49,7 @@ def settle_many(steps: Steps, deliveries: Sequence[Leased]) -> list[Leased]:
             break
         except KeyError as error:  # this one was not leased; `rest` goes on behind it
             late[error.args[0]] = None
-    rouse(steps.pushers, len(deliveries))
+    wake(steps.pushers, len(deliveries))
     if steps.note is not None:
         for delivery in deliveries:
             if delivery not in late:

@@ -20,11 +20,11 @@ from lightbroker.core.memory.expiry import Expiry
 from lightbroker.core.memory.steps import Steps
 from lightbroker.core.message import NEVER, DeadLetter, Failure, Leased, Message
 from lightbroker.core.store import Excerpt
-from lightbroker.core.waiting import rouse
+from lightbroker.core.waiting import wake
 
 
 class Failing:
-    """See `QueueStore` and `Inspectable` for what each public method promises."""
+    """See `StoredQueue` and `Inspectable` for what each public method promises."""
 
     __slots__ = ("__weakref__", "_closed", "_expiry", "_refusing", "_rng", "_steps", "watch")
 
@@ -106,7 +106,7 @@ class Failing:
             self.delay(steps.leaving(delivery), message, wait)
         else:
             next(zip(steps.leaving(delivery), steps.appending(message), steps.signal))
-            rouse(steps.pullers)
+            wake(steps.pullers)
             self._expiry.watch(message)
         steps.tell(at, delivery.message, "LEASED", "DELAYED" if wait else "READY", cause)
 
@@ -131,7 +131,7 @@ class Failing:
         )
         give = steps.give if source != "NEW" else repeat(None)  # a message that found no room has no permit to return
         next(zip(leaving, map(steps.dead.setdefault, (message.id,), (letter,)), give))
-        rouse(steps.pushers)
+        wake(steps.pushers)
         steps.tell(at, message, source, "DEAD", reason)
         bound = steps.options.dead_capacity
         while bound is not None and len(steps.dead) > bound:
@@ -159,7 +159,7 @@ class Failing:
                 permit, leave = map(index, steps.permits_now), map(steps.dead.pop, (id,))
                 try:
                     next(zip(permit, leave, steps.appending(message), steps.signal, steps.redriven))
-                    rouse(steps.pullers)
+                    wake(steps.pullers)
                 except Empty:
                     return moved
                 steps.tell(at, message, "DEAD", "READY", "redrive")
@@ -193,7 +193,7 @@ class Failing:
             if key in steps.delayed:
                 _, message = steps.delayed[key]
                 next(zip(map(steps.delayed.pop, (key,)), steps.appending(message), steps.signal))
-                rouse(steps.pullers)
+                wake(steps.pullers)
                 steps.tell(now, message, "DELAYED", "READY", "due")
                 self._expiry.watch(message)
 
@@ -216,7 +216,7 @@ class Failing:
         """Count a message out that nobody tried; keep one that failed before as a dead letter."""
         if message.failure is None:
             next(zip(leaving, self._steps.expire))
-            rouse(self._steps.pushers)
+            wake(self._steps.pushers)
             self._steps.tell(self._steps.now(), message, "READY", "expired", "ttl")
         else:
             self.bury(leaving, message.with_attempts(message.attempts - 1, message.failure), "expired", "READY")

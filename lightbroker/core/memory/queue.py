@@ -22,7 +22,7 @@ from lightbroker.core.message import NEVER, DeadLetter, Delivery, Leased, Messag
 from lightbroker.core.policy import Overflow, QueueOptions
 from lightbroker.core.stats import QueueStats
 from lightbroker.core.store import Excerpt, Note, push_all
-from lightbroker.core.waiting import attempt, rouse
+from lightbroker.core.waiting import attempt, wake
 
 L = TypeVar("L", bound=Leased)
 
@@ -30,7 +30,7 @@ _MOST_PLACES = 10_000_000  # each place is a permit, and the garbage collector w
 
 
 class MemoryQueue:
-    """See `QueueStore`, `Inspectable` and `Waitable` for what each method promises.
+    """See `StoredQueue`, `Inspectable` and `Waitable` for what each method promises.
 
     A queue owns its `Steps`, and a `Failing` that does everything rarer than push, pull and ack. The steps of the hot
     path are attributes of the queue itself, because a look-up in between would cost time at each call. It raises
@@ -116,7 +116,7 @@ class MemoryQueue:
     def _entered(self, message: Message, delay: float) -> None:
         """Wake a consumer for a message that entered, and trace it."""
         if self.pullers:
-            rouse(self.pullers)
+            wake(self.pullers)
         if self._note is not None:
             self._note(self._now(), message.id, "NEW", "DELAYED" if delay else "READY", 0, "push")
 
@@ -178,7 +178,7 @@ class MemoryQueue:
             if message.expires <= now:
                 self._expire_leased(delivery, message)
                 continue
-            delivery.store = self
+            delivery.stored = self
             delivery.message = message
             delivery.deadline = now + self._lease_seconds
             if self._note is not None:
@@ -198,7 +198,7 @@ class MemoryQueue:
         now = self._now()
         for delivery, message in zip(batch, map(self._steps.leased.get, batch)):
             if message is not None and message.expires > now:
-                delivery.store, delivery.message, delivery.deadline = self, message, now + self._lease_seconds
+                delivery.stored, delivery.message, delivery.deadline = self, message, now + self._lease_seconds
                 deliveries.append(delivery)
                 self._steps.tell(now, message, "READY", "LEASED", "pull")
             elif message is not None:
@@ -213,7 +213,7 @@ class MemoryQueue:
         except KeyError:
             raise self._lost(delivery) from None
         if self.pushers:
-            rouse(self.pushers)
+            wake(self.pushers)
         if self._note is not None:
             self._steps.tell(self._now(), delivery.message, "LEASED", "acked", "ack")
 
@@ -270,7 +270,7 @@ class MemoryQueue:
                 self._refusing = True
                 self._failing.refuse()
                 self._steps.pool.put(None)
-                rouse(self.pushers, len(self.pushers))
+                wake(self.pushers, len(self.pushers))
 
     def close(self) -> None:
         self.refuse()
@@ -278,7 +278,7 @@ class MemoryQueue:
             if not self._closed:
                 self._closed = True
                 self._steps.tokens.put(deque())
-                rouse(self.pullers, len(self.pullers))
+                wake(self.pullers, len(self.pullers))
         self._failing.close()
 
     def _closed_error(self) -> QueueClosed:

@@ -57,7 +57,7 @@ from lightbroker.core.message import DeadLetter, Leased, Message
 from lightbroker.core.policy import Overflow, QueueOptions
 from lightbroker.core.stats import QueueStats
 from lightbroker.core.store import Note
-from lightbroker.core.waiting import Sleepers
+from lightbroker.core.waiting import Waiters
 
 PERMIT = sys.maxsize  #: as an index to insert at, it lies behind everything
 
@@ -109,8 +109,8 @@ class Steps:
         self.name, self.options, self.clock, self.note = name, options, clock, note
         self.now = clock.monotonic
         self.lock = threading.RLock()  # for transitions that need more than one step; the hot path never takes it
-        self.pullers: Sleepers = deque()
-        self.pushers: Sleepers = deque()
+        self.pullers: Waiters = deque()
+        self.pushers: Waiters = deque()
         self._hold_messages()
         self._hand_out_permits(options.capacity, waiting=options.overflow is Overflow.BLOCK)
 

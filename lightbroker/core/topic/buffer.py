@@ -7,7 +7,7 @@ from queue import Empty
 from lightbroker.core.errors import QueueClosed, QueueFull
 from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.message import Message
-from lightbroker.core.waiting import rouse
+from lightbroker.core.waiting import wake
 
 
 class Buffer(MemoryQueue):
@@ -24,7 +24,7 @@ class Buffer(MemoryQueue):
         except IndexError:
             raise self._pull_woken() from None
         if self.pushers:
-            rouse(self.pushers)
+            wake(self.pushers)
         return message
 
 
@@ -37,7 +37,7 @@ def offer(message: Message, buffers: Sequence[Buffer]) -> int:
             entering = map(buffer._insert, buffer._permits, (message,))
             next(map(buffer._announce, buffer._here, entering, buffer._accepted))
             if buffer.pullers:
-                rouse(buffer.pullers)
+                wake(buffer.pullers)
             taken += 1
         except Empty:
             with suppress(QueueFull, QueueClosed):

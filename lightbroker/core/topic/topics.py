@@ -19,7 +19,7 @@ from lightbroker.core.store import Store
 from lightbroker.core.topic.buffer import Buffer, offer
 from lightbroker.core.topic.pattern import MOST_ROUTES, Patterns, check_topic
 from lightbroker.core.topic.subscription import Subscription
-from lightbroker.core.waiting import rouse
+from lightbroker.core.waiting import wake
 
 
 class _Group:
@@ -146,7 +146,7 @@ class Topics:
             shared = self._groups[key]
             shared.members.remove(member)
             # Threads that wait for this member see that it has left; those of other members wait on.
-            rouse(shared.buffer.pullers, len(shared.buffer.pullers))
+            wake(shared.buffer.pullers, len(shared.buffer.pullers))
             if not shared.members:
                 del self._groups[key]
                 self._changed()

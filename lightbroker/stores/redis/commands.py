@@ -162,7 +162,7 @@ class QueueCommands:
         pairs = iter(words)
         for receipt, record in zip(pairs, pairs):
             delivery = RedisDelivery()
-            delivery.key, delivery.until, delivery.store, delivery.deadline = receipt, until, store, deadline
+            delivery.key, delivery.until, delivery.stored, delivery.deadline = receipt, until, store, deadline
             delivery.message = unpack(*read_receipt(receipt), record)
             deliveries.append(delivery)
         return deliveries

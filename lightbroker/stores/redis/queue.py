@@ -18,7 +18,7 @@ from lightbroker.core.message import MAX_BODY, DeadLetter, Delivery, Message
 from lightbroker.core.policy import Overflow, QueueOptions
 from lightbroker.core.stats import QueueStats
 from lightbroker.core.store import Excerpt, pull_some, push_all
-from lightbroker.core.waiting import Sleepers
+from lightbroker.core.waiting import Waiters
 from lightbroker.stores.redis.commands import MOST, QueueCommands
 from lightbroker.stores.redis.records import BODY, INFINITY, RedisDelivery
 from lightbroker.stores.redis.scripts import ScriptCall
@@ -27,7 +27,7 @@ from lightbroker.stores.redis.waiting import QueueRunner
 
 
 class RedisQueue:
-    """See `QueueStore`, `Inspectable` and `Waitable` for what each method promises."""
+    """See `StoredQueue`, `Inspectable` and `Waitable` for what each method promises."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class RedisQueue:
         return push_all(self, messages, [], timeout, delay, blocks=self._options.overflow is Overflow.BLOCK)
 
     @property
-    def pushers(self) -> Sleepers:
+    def pushers(self) -> Waiters:
         return self._runner.pushers
 
     def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:
@@ -103,7 +103,7 @@ class RedisQueue:
             raise errors.empty(self._name, timeout) from None
 
     @property
-    def pullers(self) -> Sleepers:
+    def pullers(self) -> Waiters:
         return self._runner.pullers
 
     def lease(self, most: int, last: bool = False) -> list[Delivery]:
@@ -154,7 +154,7 @@ class RedisQueue:
         own: list[RedisDelivery] = []
         lost: list[Delivery] = []
         for delivery in deliveries:
-            if isinstance(delivery, RedisDelivery) and delivery.store is self:
+            if isinstance(delivery, RedisDelivery) and delivery.stored is self:
                 own.append(delivery)
             else:
                 lost.append(delivery)
@@ -184,7 +184,7 @@ class RedisQueue:
             own.until, own.deadline = until, deadline
 
     def _own(self, delivery: Delivery) -> RedisDelivery:
-        if isinstance(delivery, RedisDelivery) and delivery.store is self:
+        if isinstance(delivery, RedisDelivery) and delivery.stored is self:
             return delivery
         raise self._commands.lost(delivery)
 

@@ -18,7 +18,7 @@ from typing import Any
 from lightbroker.core.clock import Clock
 from lightbroker.core.errors import BrokerError
 from lightbroker.core.store import Note
-from lightbroker.core.waiting import Sleepers, rouse
+from lightbroker.core.waiting import Waiters, wake
 from lightbroker.stores.redis.commands import QueueCommands
 from lightbroker.stores.redis.connections import Connections
 from lightbroker.stores.redis.records import BODY, FOLLOW_UP, FollowUp
@@ -42,8 +42,8 @@ class QueueRunner:
     ) -> None:
         self._connections, self._commands = connections, commands
         self._name, self._clock, self._note = name, clock, note
-        self.pullers: Sleepers = deque()
-        self.pushers: Sleepers = deque()
+        self.pullers: Waiters = deque()
+        self.pushers: Waiters = deque()
         self.subscribed = False
         self._closed = False
         self._alarm = clock.alarm(self._tick)
@@ -84,14 +84,14 @@ class QueueRunner:
         """Let so many waiters try again. Where nobody waits any more, other processes are woken instead."""
         for waiters, many in ((self.pullers, pullers), (self.pushers, pushers)):
             if many and waiters:
-                rouse(waiters, many)
+                wake(waiters, many)
             elif many and not self._closed:
                 self._tick()
 
     def wake_all(self) -> None:
         """Let every waiter try again."""
         for waiters in (self.pullers, self.pushers):
-            rouse(waiters, len(waiters))
+            wake(waiters, len(waiters))
 
     def on_connect(self) -> tuple[str, str]:
         """Return the channel of the queue and that of this process at the queue."""

@@ -20,7 +20,7 @@ from lightbroker.core.message import DeadLetter, Delivery, Message
 from lightbroker.core.policy import Overflow, QueueOptions
 from lightbroker.core.stats import QueueStats
 from lightbroker.core.store import Excerpt, Note, pull_some, push_all
-from lightbroker.core.waiting import Sleepers
+from lightbroker.core.waiting import Waiters
 from lightbroker.stores.sqlite.counts import QueueCounts
 from lightbroker.stores.sqlite.file import SqliteFile
 from lightbroker.stores.sqlite.rows import QueueRows
@@ -36,7 +36,7 @@ _RETRY_AFTER = 1.0  # seconds after which the alarm tries again, if what is due 
 class SqliteQueue:
     """One queue of an SQLite file.
 
-    `QueueStore`, `Inspectable` and `Waitable` in `lightbroker/core/store.py` say what each method promises.
+    `StoredQueue`, `Inspectable` and `Waitable` in `lightbroker/core/store.py` say what each method promises.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class SqliteQueue:
             raise errors.empty(self._name, timeout) from None
 
     @property
-    def pullers(self) -> Sleepers:
+    def pullers(self) -> Waiters:
         return self._pullers.waiters
 
     @property
-    def pushers(self) -> Sleepers:
+    def pushers(self) -> Waiters:
         return self._pushers.waiters
 
     def enter(self, messages: Sequence[Message], taken: list[bool], delay: float, last: bool = False) -> None:

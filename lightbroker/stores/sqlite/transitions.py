@@ -142,7 +142,7 @@ class Transitions:
         for row in self._rows.lease(min(most, ready), until):
             delivery = SqliteDelivery()
             delivery.row, delivery.message, delivery.deadline = row, self._rows.message(row), deadline
-            delivery.store = queue
+            delivery.stored = queue
             deliveries.append(delivery)
             self._tell(row.id, row.attempts, "READY", "LEASED", "pull")
         return deliveries
@@ -152,7 +152,7 @@ class Transitions:
         now = self._start()
         lost = []
         for delivery in deliveries:
-            if not (isinstance(delivery, SqliteDelivery) and delivery.store is queue and delivery.row.at > now):
+            if not (isinstance(delivery, SqliteDelivery) and delivery.stored is queue and delivery.row.at > now):
                 lost.append(delivery)
             elif self._rows.remove(delivery.row):
                 self._counts.acked += 1

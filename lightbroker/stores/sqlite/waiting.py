@@ -13,7 +13,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 
 from lightbroker.core.errors import BrokerError
-from lightbroker.core.waiting import Sleepers, rouse
+from lightbroker.core.waiting import Waiters, wake
 
 _INTERVAL = 0.001, 0.02  # seconds between two polls: after a change, and at most
 
@@ -27,12 +27,12 @@ class WaitList:
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count
-        self.waiters: Sleepers = deque()
+        self.waiters: Waiters = deque()
 
     def wake(self, most: int) -> None:
         """Let up to `most` waiters try again."""
         if self.waiters:
-            rouse(self.waiters, most)
+            wake(self.waiters, most)
 
     def wake_all(self) -> None:
         """Let every waiter try again."""

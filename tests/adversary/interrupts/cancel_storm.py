@@ -146,7 +146,7 @@ class _Storm:
 
 def none_sleeps_in_vain(queue: Queue) -> bool:
     """Return whether there is nothing for the waiters: no ready message for a puller, and no room for a pusher."""
-    stats, store = queue.stats(), queue.store
+    stats, store = queue.stats(), queue.stored
     return not ((stats.ready and store.pullers) or (stats.held < CAPACITY and store.pushers))  # type: ignore[attr-defined]
 
 
@@ -247,7 +247,7 @@ def run(
             refused += this.refused
             errors += this.errors
         queue = shared.queue("q", CAPACITY, lease=LEASE)
-        store: Any = queue.store
+        store: Any = queue.stored
         report = _account(record, queue)
         report["refused"] -= refused
         stuck = record.forgotten + stalled + len(store.pullers) + len(store.pushers)
@@ -273,10 +273,10 @@ def _account(record: _Record, queue: Queue) -> dict[str, Any]:
     broken = []
     refused = queue.stats().refused
     try:
-        queue.store.check()
+        queue.stored.check()
         queue.push_many([b"fill"] * CAPACITY, timeout=0)
         queue.ack_many(queue.pull_many(CAPACITY + 1, 0))
-        queue.store.check()
+        queue.stored.check()
     except (InvariantError, QueueEmpty, QueueFull) as error:
         broken.append(repr(error))
     return {

@@ -250,7 +250,7 @@ class TwoStepQueue(MemoryQueue):
         delivery = Delivery()
         message = next(self._take_now)
         self._steps.leased[delivery] = message
-        delivery.store, delivery.message = self, message
+        delivery.stored, delivery.message = self, message
         delivery.deadline = self._now() + LEASE
         return delivery
 

@@ -52,7 +52,7 @@ def test_the_law_holds_whatever_bytecode_is_interrupted(verb: str) -> None:
 def test_a_pull_that_meets_the_close_puts_the_empty_deque_back_for_the_next() -> None:
     with Broker() as broker:
         queue = asyncio.run(AsyncBroker(broker).queue("q"))
-        memory: Any = queue._sync_queue.store
+        memory: Any = queue._sync_queue.stored
         memory._steps.tokens.put(deque())  # as `close` does after the pull has looked whether the queue is closed
         for _ in range(2):
             with pytest.raises(QueueClosed):

@@ -87,7 +87,7 @@ def test_a_pull_that_is_interrupted_once_it_has_a_message_only_delays_it(
     queue = open_queue()
     queue.push("a")
     with monkeypatch.context() as patches:
-        patches.setattr(queue.store, "_now", _interrupt)
+        patches.setattr(queue.stored, "_now", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             queue.pull(0)
     assert queue.stats().leased == 1
@@ -177,8 +177,8 @@ def test_what_is_ready_expires_however_much_was_settled_meanwhile(open_queue: Op
     queue = open_queue(ttl=5.0)
     queue.push("kept")
     known = 0
-    while len(queue.store._failing._expiry._mortal) >= known:  # until the index is tidied
-        known = len(queue.store._failing._expiry._mortal)
+    while len(queue.stored._failing._expiry._mortal) >= known:  # until the index is tidied
+        known = len(queue.stored._failing._expiry._mortal)
         queue.push("settled")
         kept, settled = queue.pull_many(2, 0)
         settled.ack()

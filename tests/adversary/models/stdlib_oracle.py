@@ -101,7 +101,7 @@ class Queue:
             self._done.wait_for(lambda: not self.unfinished_tasks)
 
     def shutdown(self, immediate: bool = False) -> None:
-        self._queue.store.refuse()
+        self._queue.stored.refuse()
         self.is_shutdown = True
         with self._done:
             while immediate and not self.empty():
@@ -111,7 +111,7 @@ class Queue:
 
     def _close_if_empty(self) -> None:
         if self.is_shutdown and self.empty():
-            self._queue.store.close()
+            self._queue.stored.close()
 
 
 def find_oracle() -> ModuleType | None:

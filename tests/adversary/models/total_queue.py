@@ -201,7 +201,7 @@ def _check_counts(
 def _check_permits(queue: Queue, books: Books) -> None:
     """The law holds, and the whole capacity can be filled again: not less, not more."""
     try:
-        queue.store.check()
+        queue.stored.check()
         queue.push_many([b"fill"] * CAPACITY, timeout=0)
         try:
             queue.push(b"too many", timeout=0)
@@ -209,7 +209,7 @@ def _check_permits(queue: Queue, books: Books) -> None:
         except QueueFull:
             pass
         queue.ack_many(queue.pull_many(2 * CAPACITY, 0))
-        queue.store.check()
+        queue.stored.check()
     except QueueFull as error:
         books.complain("permits", f"only {len(error.accepted)} of {CAPACITY} fit into the empty queue")
         queue.ack_many(queue.pull_many(2 * CAPACITY, 0))

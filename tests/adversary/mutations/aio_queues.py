@@ -26,12 +26,12 @@ PATCHES: Table = {
         ),
     ],
     "LoopWaker._pass_on": [
-        ("waiters of a closed loop stay on the list", "sleepers.remove(sleeper)", ""),
+        ("waiters of a closed loop stay on the list", "waiters.remove(other)", ""),
     ],
-    "Waiter.resume": [
+    "CoroutineWaiter.resume": [
         ("a cancelled waiter is woken", "not self._future.done()", "True"),
     ],
-    "Waiter.wait": [
+    "CoroutineWaiter.wait": [
         ("a timer stays", "timer.cancel()", ""),
     ],
     "aio.waiting:attempt": [
@@ -84,8 +84,8 @@ PATCHES: Table = {
         ),
         (
             "a waiter that was woken in vain goes to the back",
-            "waiter, enlist = Waiter(sleepers), sleepers.appendleft",
-            "waiter, enlist = Waiter(sleepers), sleepers.append",
+            "waiter, enlist = CoroutineWaiter(waiters), waiters.appendleft",
+            "waiter, enlist = CoroutineWaiter(waiters), waiters.append",
         ),
         ("a time-out is forgotten", "until is not None and loop.time() >= until", "False"),
     ],
@@ -109,7 +109,7 @@ PATCHES: Table = {
             "an async push does not wake a pull",
             """
             if memory.pullers:
-                rouse(memory.pullers)
+                wake(memory.pullers)
             """,
             "",
         ),
@@ -164,10 +164,10 @@ PATCHES: Table = {
             "zip(memory._ack, map(memory._unlease, (self,)))",
         ),
         (
-            "an async ack does not rouse who pushes",
+            "an async ack does not wake who pushes",
             """
             if memory.pushers:
-                rouse(memory.pushers)
+                wake(memory.pushers)
             """,
             "",
         ),

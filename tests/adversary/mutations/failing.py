@@ -79,7 +79,7 @@ PATCHES: Table = {
             """,
             "",
         ),
-        ("redrive rouses nobody", "rouse(steps.pullers)", ""),
+        ("redrive rouses nobody", "wake(steps.pullers)", ""),
         (
             "redrive keeps the attempts",
             "steps.dead[id].message.with_attempts(1, None)",
@@ -122,13 +122,13 @@ PATCHES: Table = {
             next(zip(steps.appending(message), steps.signal))
             """,
         ),
-        ("a retry rouses nobody", "rouse(steps.pullers)", ""),
+        ("a retry rouses nobody", "wake(steps.pullers)", ""),
         ("a retry's TTL is not watched", "self._expiry.watch(message)", ""),
     ],
     "Failing.bury": [
         ("a dead letter keeps its permit", 'steps.give if source != "NEW" else repeat(None)', "repeat(None)"),
         ("an overflow letter gives a permit", 'steps.give if source != "NEW" else repeat(None)', "steps.give"),
-        ("a dead letter rouses nobody", "rouse(steps.pushers)", ""),
+        ("a dead letter rouses nobody", "wake(steps.pushers)", ""),
         ("dead letters have no bound", "bound is not None and len(steps.dead) > bound", "False"),
         (
             "a dead letter is dropped uncounted",

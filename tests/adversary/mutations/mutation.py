@@ -84,8 +84,11 @@ def run(
         failure = _failure(root, suite)
     if failure:
         raise RuntimeError(f"the tests fail without any patch: {failure}")
+    package = Package(ROOT / PACKAGE)
+    # In this thread: two threads that parse at the same time can fail with a SystemError on CPython 3.11.
+    changes = [(path.relative_to(ROOT), source) for path, source in map(package.apply, patches)]
     with ThreadPoolExecutor(workers) as pool:
-        found = dict(zip(patches, pool.map(partial(_attempt, suite=suite), patches)))
+        found = dict(zip(patches, pool.map(partial(_attempt, suite=suite), changes)))
     survivors = [patch.what for patch, failure in found.items() if not failure]
     return {
         "patches": len(patches),
@@ -106,10 +109,10 @@ def misfits(patches: Iterable[Patch] = PATCHES) -> list[str]:
     return wrong
 
 
-def _attempt(patch: Patch, suite: Sequence[str]) -> str:
+def _attempt(change: tuple[Path, str], suite: Sequence[str]) -> str:
+    path, source = change
     with _copy() as root:
-        path, source = Package(root / PACKAGE).apply(patch)
-        path.write_text(source, encoding="utf-8")
+        (root / path).write_text(source, encoding="utf-8")
         return _failure(root, suite)
 
 

@@ -81,10 +81,10 @@ PATCHES: Table = {
             "",
         ),
         (
-            "take does not rouse who pushes",
+            "take does not wake who pushes",
             """
             if self.pushers:
-                rouse(self.pushers)
+                wake(self.pushers)
             """,
             "",
         ),
@@ -106,10 +106,10 @@ PATCHES: Table = {
         ),
         ("a late ack is taken", "raise self._lost(delivery) from None", "return"),
         (
-            "ack does not rouse who pushes",
+            "ack does not wake who pushes",
             """
             if self.pushers:
-                rouse(self.pushers)
+                wake(self.pushers)
             """,
             "",
         ),
@@ -123,7 +123,7 @@ PATCHES: Table = {
             break
             """,
         ),
-        ("ack_many rouses one", "rouse(steps.pushers, len(deliveries))", "rouse(steps.pushers)"),
+        ("ack_many rouses one", "wake(steps.pushers, len(deliveries))", "wake(steps.pushers)"),
         ("ack_many does not say what was late", "list(late)", "[]"),
     ],
     "PERMIT": [
@@ -145,11 +145,11 @@ PATCHES: Table = {
     ],
     "MemoryQueue.refuse": [
         ("refuse wakes no push", "self._steps.pool.put(None)", ""),
-        ("refuse rouses one push", "rouse(self.pushers, len(self.pushers))", "rouse(self.pushers)"),
+        ("refuse rouses one push", "wake(self.pushers, len(self.pushers))", "wake(self.pushers)"),
     ],
     "MemoryQueue.close": [
         ("close wakes no pull", "self._steps.tokens.put(deque())", ""),
-        ("close rouses one pull", "rouse(self.pullers, len(self.pullers))", "rouse(self.pullers)"),
+        ("close rouses one pull", "wake(self.pullers, len(self.pullers))", "wake(self.pullers)"),
         ("close does not refuse", "self.refuse()", ""),
     ],
     "MemoryQueue._push_woken": [

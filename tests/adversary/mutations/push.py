@@ -44,7 +44,7 @@ PATCHES: Table = {
             "",
         ),
         (
-            "push does not rouse who pulls",
+            "push does not wake who pulls",
             "self._entered(message, delay)",
             "",
         ),
@@ -94,7 +94,7 @@ PATCHES: Table = {
     ],
     "enter_many": [
         ("push_many takes a permit too many", "zip(bound, entering)", "zip(entering, bound)"),
-        ("push_many rouses one", "rouse(steps.pullers, len(messages))", "rouse(steps.pullers)"),
+        ("push_many rouses one", "wake(steps.pullers, len(messages))", "wake(steps.pullers)"),
         ("push_many counts what the close shut out", "shut_out = 1", ""),
         ("push_many keeps the word that it is closed", "steps.pool.put(None)", ""),
     ],
@@ -109,7 +109,7 @@ PATCHES: Table = {
             "offer rouses nobody",
             """
             if buffer.pullers:
-                rouse(buffer.pullers)
+                wake(buffer.pullers)
             """,
             "",
         ),
@@ -143,7 +143,7 @@ PATCHES: Table = {
             """,
         ),
         (
-            "push_now does not rouse who pulls",
+            "push_now does not wake who pulls",
             "self._entered(message, delay)",
             "",
         ),

@@ -64,7 +64,7 @@ PATCHES: Table = {
             "zip(map(steps.delayed.pop, (key,)), steps.appending(message), steps.signal)",
             "zip(map(steps.delayed.pop, (key,)), steps.appending(message))",
         ),
-        ("waking rouses nobody", "rouse(steps.pullers)", ""),
+        ("waking rouses nobody", "wake(steps.pullers)", ""),
         ("waking does not watch the TTL", "self._expiry.watch(message)", ""),
     ],
     "Failing._end_lives": [
@@ -87,7 +87,7 @@ PATCHES: Table = {
     "Failing._end_life": [
         ("expiry keeps the permit", "zip(leaving, self._steps.expire)", "zip(leaving, self._steps.expired)"),
         ("expiry counts first", "zip(leaving, self._steps.expire)", "zip(self._steps.expire, leaving)"),
-        ("expiry rouses nobody", "rouse(self._steps.pushers)", ""),
+        ("expiry rouses nobody", "wake(self._steps.pushers)", ""),
         ("expiry destroys evidence", "message.failure is None", "True"),
         (
             "a letter counts a delivery that was not",
@@ -126,11 +126,11 @@ PATCHES: Table = {
         ),
     ],
     "attempt": [
-        ("who waits is not on the list", "sleepers.append(lock)", ""),
+        ("who waits is not on the list", "waiters.append(lock)", ""),
         (
             "who waits is on the list too late",
             """
-            sleepers.append(lock)
+            waiters.append(lock)
             try:
                 return step()
             except Empty:
@@ -142,18 +142,18 @@ PATCHES: Table = {
             try:
                 return step()
             except Empty:
-                sleepers.append(lock)
+                waiters.append(lock)
                 wait = until - time.monotonic()
                 if wait <= 0.0:
                     raise
             """,
         ),
-        ("who leaves stays on the list", "sleepers.remove(lock)", ""),
+        ("who leaves stays on the list", "waiters.remove(lock)", ""),
         (
             "who was sent in vain sends nobody on",
             """
             if leaving:
-                rouse(sleepers)
+                wake(waiters)
             """,
             "",
         ),
@@ -166,8 +166,8 @@ PATCHES: Table = {
             """,
         ),
     ],
-    "rouse": [
-        ("only one is roused", "repeat(sleepers, most)", "repeat(sleepers, 1)"),
+    "wake": [
+        ("only one is roused", "repeat(waiters, most)", "repeat(waiters, 1)"),
     ],
     "_RingingAgenda._ring": [
         ("an alarm that fails is the last", "Exception", "LookupError"),

@@ -33,7 +33,7 @@ PATCHES: Table = {
         ("a subscriber does not wait", "attempt(self.buffer.pullers, self.take, wait)", "self.take()"),
     ],
     "Topics._leave": [
-        ("who waits for a closed member sleeps on", "rouse(shared.buffer.pullers, len(shared.buffer.pullers))", ""),
+        ("who waits for a closed member sleeps on", "wake(shared.buffer.pullers, len(shared.buffer.pullers))", ""),
         ("a buffer that nobody reads stays open", "shared.buffer.close()", ""),
         ("a buffer that nobody reads is fed", "self._changed()", ""),
     ],

@@ -90,7 +90,7 @@ class PullsInTwoSteps(MemoryQueue):
         message = steps.leased[delivery] = steps.ready[0]
         steps.tokens.get_nowait()
         steps.ready.popleft()
-        delivery.store, delivery.message, delivery.deadline = self, message, self._now() + self._lease_seconds
+        delivery.stored, delivery.message, delivery.deadline = self, message, self._now() + self._lease_seconds
         return delivery
 
 

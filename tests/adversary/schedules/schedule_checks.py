@@ -114,7 +114,7 @@ def lived(scene: Scene, results: list[Any]) -> None:
     stats = scene.queue.stats()
     assert stats.expired + stats.leased == 1, (stats, results)
     assert (results[0] == "a") == bool(stats.leased), (stats, results)
-    scene.queue.store.check()
+    scene.queue.stored.check()
     scene.clock.advance(LATER)
     assert scene.queue.stats().held == 0
 

@@ -119,4 +119,4 @@ def test_a_cooperative_queue_is_a_simple_queue_when_nobody_schedules() -> None:
         queue.pull(0).ack()
         with pytest.raises(QueueEmpty):
             queue.pull(0)
-        queue.store.check()
+        queue.stored.check()
