@@ -12,15 +12,19 @@ import pytest
 import lightbroker
 
 ROOT = Path(lightbroker.__file__).parents[1]
+PACKAGE = ROOT / "lightbroker"
 FOLDER = ROOT / "notebooks"
 PAGES = sorted(FOLDER.glob("*.ipynb"))
 CHAPTERS = [path for path in PAGES if path.stem != "00_walkthrough"]
 SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
+TEXTS = sorted(FOLDER.glob("*.md"))
+ROOTS = (ROOT, PACKAGE, FOLDER)
 TAGS = {"nbval-check-output"}  # a misspelt tag would be ignored
 LEAST_CHECKED = 6  # in a chapter
 MOST_BYTES = 1_000_000
 NEEDED = ("## Predict before you run", "## What it costs", "## Interview questions", "## Exercises", "<details>")
 FIGURE = re.compile(r"page\.(?:figure|committed)\(\s*\"([\w-]+)\"")
+NAMED_PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)+/?)`")  # "core/waiting.py", "tests/adversary"
 A_MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|Users|work|tmp|usr|opt|var)/\w")
 
 
@@ -40,6 +44,11 @@ def sources(path: Path) -> str:
 
 def name(path: Path) -> str:
     return str(path.relative_to(FOLDER))
+
+
+def missing(text: str) -> list[str]:
+    """The paths in backticks that lead nowhere, from the repository's root, from the package or from a page."""
+    return [path for path in NAMED_PATH.findall(text) if not any((root / path).exists() for root in ROOTS)]
 
 
 every_notebook = pytest.mark.parametrize("path", [*PAGES, *SOLUTIONS], ids=name)
@@ -83,6 +92,16 @@ def test_it_is_light_and_names_no_folder_of_a_machine(path: Path) -> None:
             texts += [str(value) for kind, value in output.get("data", {}).items() if kind.startswith("text/")]
     assert A_MACHINE_PATH.findall("\n".join(texts)) == []
     assert "sys.path" not in "\n".join(texts)
+
+
+@pytest.mark.parametrize("path", [*PAGES, *SOLUTIONS, *TEXTS], ids=name)
+def test_every_path_that_it_names_is_there(path: Path) -> None:
+    assert missing(path.read_text(encoding="utf-8") if path in TEXTS else sources(path)) == []
+
+
+def test_a_path_that_is_not_there_is_found() -> None:
+    named = "`core/waiting.py` `tests/adversary` `../figures/` `core/slow.py` `storage/` `a / b` `storage/sqlite`"
+    assert missing(named) == ["core/slow.py", "storage/sqlite"]
 
 
 @every_page
