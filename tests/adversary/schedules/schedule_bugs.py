@@ -125,11 +125,11 @@ class ExpiresWithoutToken(Failing):
 class WakesInTwoSteps(Failing):
     def _end_delays(self, now: float) -> None:
         steps = self._steps
-        for key, (due, message) in steps.delayed.copy().items():
-            if due <= now:
-                next(steps.signal)
-                del steps.delayed[key]
-                steps.ready.append(message)
+        for key in self._expiry.delays_over(now):
+            _, message = steps.delayed[key]
+            next(steps.signal)
+            del steps.delayed[key]
+            steps.ready.append(message)
 
 
 class RousesNobody(MemoryQueue):
