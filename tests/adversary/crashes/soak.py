@@ -24,6 +24,7 @@ from lightbroker.lab.measure.memory import resident
 
 ROOT = Path(__file__).parents[3]
 SAMPLES = 200
+TURN = 100  # messages to push between two samples at most, or a slow machine sends ever more and samples ever less
 WARM_UP = 0.3  # of the time is not looked at
 BLOCKS = 10  # neighbouring samples are alike, so a block of them counts as one
 T_99 = 3.355  # Student's t for a two-sided interval of 99 % with BLOCKS - 2 degrees of freedom
@@ -80,7 +81,7 @@ def carry(seconds: float, rate: int, kept: list[Message] | None) -> dict[str, An
     with broker.workers("soak", handle, 2):
         start, sent, taken = time.monotonic(), 0, 0
         while (passed := time.monotonic() - start) < seconds or (1 - WARM_UP) * taken < 2 * BLOCKS:
-            for number in range(sent, int(passed * rate)):
+            for number in range(sent, min(int(passed * rate), sent + TURN)):
                 body = b"%s%d" % (BODY, number % 1000)
                 queue.push(body, delay=0.02 if number % 50 == 0 else 0.0, ttl=0.01 if number % 20 == 0 else None)
                 if number % 10 == 0:
