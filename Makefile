@@ -1,16 +1,31 @@
 # Every target creates .venv first and installs what it needs; PYTHON chooses the interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
+# Most tests wait most of the time, so four processes keep two cores busy. The tests of a file run in one process and in
+# their order, and so do all notebooks. The files keep their order as well, since those that take long come first.
+BESIDE := -n 4 --dist=loadfile --no-loadscope-reorder
+# The core, in memory and on SQLite.
+CORE := tests/contract tests/core tests/aio tests/adversary/models/test_model.py tests/adversary/models/test_topic_model.py \
+	tests/adversary/schedules tests/stores/test_sqlite.py tests/stores/test_shared.py tests/test_layers.py
+# What another version of Python can break.
+PORTABLE := tests/adversary/models tests/adversary/interrupts tests/adversary/schedules tests/contract tests/core \
+	tests/aio tests/stores
 NOTEBOOKS ?= $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb)
 
-.PHONY: demo test torture bench bench-memory bench-peers bench-storage experiments figures notebooks lab lint zipapp dist
-.PHONY: slides clean
+.PHONY: demo check test torture lint bench bench-memory bench-peers bench-storage experiments figures notebooks lab
+.PHONY: slides zipapp dist clean
 
 demo: .venv/ready  ## the block pipeline on the recorded chain
 	$(BIN)/lightbroker demo
 
+check: lint  ## the tests of the core, style and types, within 90 seconds
+	$(BIN)/python -m pytest $(BESIDE) -k "not redis" $(CORE)
+
 test: .venv/ready  ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(BESIDE)
+
+portable-%: .venv-%/ready  ## portable-3.12: the tests that a version of Python can break, with python3.12
+	.venv-$*/bin/python -m pytest $(BESIDE) $(PORTABLE)
 
 torture: .venv/ready  ## the adversarial tests at full length, hours
 	$(BIN)/python -m tests.adversary.torture
@@ -66,6 +81,11 @@ dist: .venv/ready  ## the sdist in dist/, and the wheel built from it
 .venv/ready: pyproject.toml requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv-%/ready: pyproject.toml
+	python$* -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -e '.[portable]'
 	touch $@
 
 clean:
