@@ -20,7 +20,7 @@ ROOT = Path(lightbroker.__file__).parent
 LINE = re.compile(r"^(?: {4})?(\w+(?: \w+)*) {2,}\S", re.MULTILINE)
 
 STANDARD = ("core", "stores", "aio", "server")  # what these import is in the standard library, but for
-CLIENTS = {f"stores.redis.{part}" for part in ("connections", "retries", "subscriber")}  # which import redis
+CLIENTS = {f"stores.redis.{part}" for part in ("connections", "call_retries", "subscriber")}  # which import redis
 ALLOWED = {
     ("stores", "stores.sqlite"),  # a store is loaded when a URL names it
     ("stores", "stores.redis"),

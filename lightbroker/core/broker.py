@@ -52,9 +52,7 @@ class Broker:
             self._topics: Topics = self._store.topics(self.clock, self._open)
         else:
             self._topics = Topics(self.clock)
-        self._opening = (
-            threading.Lock()
-        )  # held while a store opens a queue, which takes long if it has to be waited for
+        self._opening = threading.Lock()  # held while a store opens a queue, which can take long
         self._lock = threading.Lock()
         self._draining = self._closed = False
 
@@ -249,9 +247,8 @@ class Broker:
         """Take nothing new, finish, and wake every blocked caller with QueueClosed.
 
         A queue without workers is not waited for. What it holds stays in the store; with the store in memory it is
-        lost, and a
-        warning says how much that is. A handler that closes its own broker does not wait, because it would wait for
-        itself: the broker is closed when that handler and the others have finished. A store that cannot be used keeps
+        lost, and a warning says how much that is. A handler that closes its own broker does not wait, because it would
+        wait for itself: the broker is closed when that handler and the others have finished. A store that is away keeps
         what it has, and raises nothing here.
 
         Args:
@@ -283,9 +280,7 @@ class Broker:
         queues = list(self._queues.values())
         for queue in queues:
             queue.stored.close()
-        with suppress(
-            BrokerError
-        ):  # the store cannot be used, and each look would have to wait for it; or another thread closed it
+        with suppress(BrokerError):  # the store is away, and each look would wait for it; or another thread closed it
             for queue in queues:
                 if held := queue.stats().held:
                     extra = {"queue": queue.name}

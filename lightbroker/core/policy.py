@@ -11,7 +11,11 @@ MIN_LEASE = 0.001  #: seconds; how often an idle queue looks after its leases de
 
 
 class Overflow(enum.Enum):
-    """What a push does when the queue is full."""
+    """What a push does when the queue is full.
+
+    Each store does it in one place: in `core/memory/overflow.py`, in `Transitions._overflow` of
+    `stores/sqlite/transitions.py`, and in `stores/redis/lua/push.lua`. `tests/contract/test_overflow.py` compares them.
+    """
 
     BLOCK = "block"  #: wait for room, at most `timeout` seconds, then raise QueueFull
     REJECT = "reject"  #: raise QueueFull at once

@@ -1,7 +1,8 @@
 """The contract of a store: one atomic transition per method.
 
 "Atomic" means three things. Whoever looks, and whatever is killed or interrupted, a message is in exactly one state.
-Two callers who want the same message cannot both get it. And a method that raises has changed nothing.
+Two callers who want the same message cannot both get it. And a method that raises has changed nothing but counters,
+except for batches, whose errors say what was done.
 
 Any number of threads use a store at once. A method may assume that its arguments were checked, that bodies are bytes,
 and that times are seconds.
@@ -46,12 +47,12 @@ class Trace:
 
 
 class StoredQueue(Settler, Protocol):
-    """One queue in a store. `Settler` adds ack, nack, release, reject and extend; each raises LeaseLost if the lease is
-    over.
-    """
+    """One queue in a store. `Settler` declares ack, nack, release, reject and extend."""
 
     def push(self, message: Message, timeout: float | None, delay: float) -> bool:
         """Accept the message as READY, or as DELAYED for `delay` seconds. A full queue follows its overflow policy.
+
+        `timeout` is for BLOCK: seconds to wait for room (None: for ever).
 
         Returns:
             False if the message was accepted and dropped.
@@ -119,7 +120,7 @@ class Excerpt(NamedTuple):
 
 @runtime_checkable
 class Inspectable(Protocol):
-    """What a `StoredQueue` may offer besides, to be looked at. No method may hold up a transition.
+    """What a `StoredQueue` may offer besides, to be looked at. No method may hold up push, pull or ack.
 
     `shown` is how many bytes of a body are needed; the rest need not be read.
     """
@@ -143,11 +144,11 @@ class Waitable(StoredQueue, Protocol):
 
     @property
     def pullers(self) -> Waiters:
-        """The waiters for a message. For each message that becomes READY it wakes one, in order; on close all."""
+        """The waiters for a message. For each message that becomes READY the queue wakes one; on close all."""
 
     @property
     def pushers(self) -> Waiters:
-        """The waiters for room. For each place that gets free it wakes one, in order; on close all."""
+        """The waiters for room. For each place that gets free the queue wakes one; on close all."""
 
     def lease(self, most: int, last: bool = False) -> list[Delivery]:
         """Lease up to `most` READY messages without waiting; the caller has a waiter among `pullers`.
@@ -157,7 +158,7 @@ class Waitable(StoredQueue, Protocol):
             last: Whether this is the last try. The caller then waits for nothing, and needs no waiter.
 
         Raises:
-            Empty: Nothing is READY. Unless this was the last try, the waiter is roused when that changes.
+            Empty: Nothing is READY. Unless this was the last try, the waiter is woken when that changes.
             QueueClosed: The queue is closed.
         """
 
@@ -172,7 +173,7 @@ class Waitable(StoredQueue, Protocol):
                 waiter.
 
         Raises:
-            Empty: There is no room for the rest. The waiter is roused when that changes.
+            Empty: There is no room for the rest. The waiter is woken when that changes.
             QueueFull: There is no room, this was the last try, and the policy is BLOCK or REJECT.
             QueueClosed: The queue takes nothing new.
         """
@@ -225,7 +226,7 @@ def pull_some(queue: Waitable, most: int, timeout: float | None) -> list[Deliver
 
 @contextmanager
 def naming_accepted(messages: Sequence[Message], taken: Sequence[bool]) -> Iterator[None]:
-    """Let a PushError say which of `messages` entered before it, by the answers in `taken`."""
+    """Set `accepted` of a PushError to the ids of the messages whose answer in `taken` is True."""
     try:
         yield
     except PushError as error:
@@ -240,7 +241,7 @@ class Store(Protocol):
         """Open the queue `name`, which is made if it is not there; called once for each name."""
 
     def declared(self) -> dict[str, QueueOptions]:
-        """Return the queues that it holds by name, each with the options of its last opener; it makes none."""
+        """Return the queues that it holds by name, each with the options of its last opener; open none."""
 
     def close(self) -> None:
         """Give up connections and files. The queues are closed already."""

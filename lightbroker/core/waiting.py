@@ -47,7 +47,7 @@ def attempt(waiters: Waiters, step: Callable[[], T], timeout: float | None) -> T
     """Call `step` until it does not raise Empty, again each time that `wake` wakes this thread.
 
     Args:
-        waiters: Where this thread waits to be roused.
+        waiters: Where this thread waits to be woken.
         step: Tries once and raises Empty if that was in vain. Anything else that it raises is raised at once.
         timeout: Seconds after which to give up (None: never).
 

@@ -3,7 +3,8 @@
     shared_topics    topics whose subscribers live in several processes
     sqlite redis     a file that the processes of one machine share; a server for processes on many machines
 
-To name a store of your own by URL, register its scheme:
+A store of your own implements `Store` and `StoredQueue` of `lightbroker/core/store.py`, and `Waitable`, on which
+batches and coroutines rely. `Inspectable` lets it be looked at. To name it by URL, register its scheme:
 
     from lightbroker.stores import register
 

@@ -40,9 +40,9 @@ except Unavailable as missing:
 from redis import exceptions
 
 from lightbroker.stores.redis import connections, retries, waiting
+from lightbroker.stores.redis.call_retries import is_from_replica
 from lightbroker.stores.redis.commands import SCHEMA_VERSION
 from lightbroker.stores.redis.connections import Connections, ServerConnection
-from lightbroker.stores.redis.retries import is_from_replica
 from lightbroker.stores.redis.url import read_url
 
 Make = Callable[..., Broker]

@@ -385,7 +385,7 @@ def test_a_subscriber_comes_back_after_an_outage_and_says_what_it_missed(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lightbroker.stores.redis.retries.PATIENCE", 0.3)
+    monkeypatch.setattr("lightbroker.stores.redis.call_retries.PATIENCE", 0.3)
     listener, publisher = make(own_server.url), make(own_server.url)
     listener.bind("a", "q")
     own = publisher.subscribe("a")

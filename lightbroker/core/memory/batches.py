@@ -45,7 +45,7 @@ def settle_many(steps: Steps, deliveries: Sequence[Leased]) -> list[Leased]:
     late: dict[Leased, None] = {}
     while True:
         try:
-            deque(zip(map(steps.unlease, rest), steps.ack), maxlen=0)
+            deque(zip(map(steps.unlease, rest), steps.leave_acked), maxlen=0)
             break
         except KeyError as error:  # this one was not leased; `rest` goes on behind it
             late[error.args[0]] = None

@@ -111,7 +111,7 @@ class Failing:
         steps.tell(at, delivery.message, "LEASED", "DELAYED" if wait else "READY", cause)
 
     def delay(self, before: Iterator[Any], message: Message, wait: float) -> None:
-        """Make a message DELAYED for `wait` seconds, in one step with `before`, which takes it from where it is."""
+        """Make a message DELAYED for `wait` seconds, in one step with `before`: a lease ends, or a permit is taken."""
         due, key = self._steps.now() + wait, next(self._expiry.numbers)
         next(zip(before, map(self._steps.delayed.setdefault, (key,), ((due, message),))))
         self._expiry.delay(due, key)
@@ -215,7 +215,7 @@ class Failing:
     def _end_life(self, leaving: Iterator[Any], message: Message) -> None:
         """Count a message out that nobody tried; keep one that failed before as a dead letter."""
         if message.failure is None:
-            next(zip(leaving, self._steps.expire))
+            next(zip(leaving, self._steps.leave_expired))
             wake(self._steps.pushers)
             self._steps.tell(self._steps.now(), message, "READY", "expired", "ttl")
         else:

@@ -30,7 +30,7 @@ def overflow(steps: Steps, failing: Failing, message: Message) -> bool | None:
         return True
     if policy is Overflow.DROP_OLDEST:
         try:
-            oldest, _ = next(zip(steps.take_now, steps.drop))
+            oldest, _ = next(zip(steps.take_now, steps.leave_dropped))
             steps.tell(steps.now(), oldest, "READY", "dropped", "overflow")
             return None
         except Empty:

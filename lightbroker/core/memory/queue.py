@@ -1,7 +1,8 @@
 """The store in memory: push, pull and ack, each one atomic step without a lock. See `steps` for how and why.
 
 An `Empty` from a step means that there was no permit (push) or no token (pull). A TypeError (push) or an IndexError
-(pull) means that the queue closes: the step met what closing puts among the permits and tokens.
+(pull, and a push that drops the oldest) means that the queue closes: the step took what closing puts behind the permits
+and tokens.
 """
 
 from collections import deque
@@ -37,7 +38,7 @@ class MemoryQueue:
     ValueError for a capacity above 10 million.
     """
 
-    # Slots, because attributes beyond the thirtieth each cost a look into a dict, on CPython 3.11.
+    # Slots: without them, each attribute after the thirtieth costs a look into a dict, on CPython 3.11.
     __slots__ = (
         *("__weakref__", "_closed", "_failing", "_lease_seconds", "_name", "_note", "_now", "_options", "_refusing"),
         *("_accepted", "_ack", "_announce", "_here", "_insert", "_lease", "_permits", "_permits_now", "_steps"),
@@ -54,7 +55,7 @@ class MemoryQueue:
         self._insert, self._announce, self._here = steps.insert, steps.announce, steps.here
         self._permits, self._permits_now, self._accepted = steps.permits, steps.permits_now, steps.accepted
         self._lease, self._take_now, self._take_wait = steps.lease, steps.take_now, steps.take_wait
-        self._unlease, self._ack = steps.unlease, steps.ack
+        self._unlease, self._ack = steps.unlease, steps.leave_acked
         self.pullers, self.pushers = steps.pullers, steps.pushers
         self._failing = Failing(steps)
         self._expire_leased, self._lost = self._failing.expire_leased, self._failing.lost
@@ -135,13 +136,13 @@ class MemoryQueue:
         return push_all(self, messages, taken, timeout, delay, blocks=self.blocks)
 
     def _enter_many(self, messages: Sequence[Message], delay: float) -> int:
-        """Push messages from the head that need no more than the one step; return how many entered."""
+        """Push the leading messages while there are permits, unless one step is not enough; return how many."""
         if not messages or messages[0].expires < NEVER or self._refusing or delay or self._note is not None:
             return 0
         return enter_many(self._steps, messages)
 
     def _overflow(self, message: Message) -> bool | None:
-        """Follow the overflow policy; return what `push` returns, or None if there is room now."""
+        """Follow the overflow policy; return what `push` returns, or None if the push has to try again."""
         try:
             return overflow(self._steps, self._failing, message)
         except IndexError:

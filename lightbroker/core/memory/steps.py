@@ -15,9 +15,9 @@ between bytecodes, so other threads and Ctrl-C see either nothing of such a step
 The longest step, the push, read argument by argument. It is `next(map(announce, here, map(insert, permits, (message,)),
 accepted))`. The outer map advances its three iterators in order, then calls `announce`:
 
-    here                                  gives the deque `ready`; it always does
+    here                                  yields the deque `ready`; it always does
     map(insert, permits, (message,))      takes a permit; raises Empty, and ends the step, if the queue is full
-                                          gives the message
+                                          takes the message
                                           calls ready.insert(permit, message): the message is READY
     accepted                              counts one accepted message
     announce(ready, None, number)         puts a token for one ready message; this is SimpleQueue.put
@@ -25,22 +25,25 @@ accepted))`. The outer map advances its three iterators in order, then calls `an
 What this relies on, in CPython with a GIL (3.10 to 3.15):
 
 - `SimpleQueue.put(item, block, timeout)` ignores `block` and `timeout`. They exist for compatibility with `Queue.put`.
-  That is why `announce` may be called with what the inner steps gave: None from `insert`, a number from `accepted`.
+  That is why `announce` may be called with what the inner steps yield: None from `insert`, a number from `accepted`.
 - `deque.insert(index, x)` appends if the index lies beyond the end. The permit is that index: `sys.maxsize`.
 - The token is the deque to pop from. `map(deque.popleft, map(tokens.get, …))` takes a token and pops a message from it.
 - Two threads may call `next` on the same `count`, `repeat`, or `map` of a C function over `repeat`: none of them holds
-  a half-updated state. Generators do, and raise ValueError; so no step contains one.
+  a half-updated state. A generator does hold one, and a second thread gets a ValueError; so no step contains a
+  generator.
 - `next(count)` gives each number once. How often it was called is read from its `repr`, which does not advance it.
-- No step allocates an object that the garbage collector tracks after its first effect, so no collection, and with it
-  no finalizer, starts inside a step. `zip` makes its tuple when it is built, before the step begins.
+- Once a step has changed something, it allocates nothing that the garbage collector tracks. So no collection, and with
+  it no finalizer, starts inside a step. A `zip` allocates its result tuple when it is made, before the step begins.
 - A `get` that blocks does let other threads and signal handlers run. It does so before it has taken anything: a handler
   that raises ends the step with nothing changed.
 
-A build of CPython without the GIL promises less: there, two containers that change in one step can be seen in between.
+A build of CPython without the GIL promises less: another thread can see a step half done. The tests run there, but
+nothing is promised.
 
-Closing uses the same steps. It puts None among the permits and an empty deque among the tokens. The next push finds
-None where an index must be (TypeError), and the next pull pops from an empty deque (IndexError). Whoever meets one of
-them puts it back for the next, and raises QueueClosed.
+Closing. Two flags of the queue stop new calls. For calls that already wait, `refuse` puts None behind the permits, and
+`close` puts an empty deque behind the tokens. A push that takes None finds no index in it (TypeError), and a pull that
+takes the empty deque cannot pop from it (IndexError). Each puts back what it took, for the next that waits, and raises
+QueueClosed.
 """
 
 import sys
@@ -76,7 +79,7 @@ class Steps:
     delayed     DELAYED: when it is due and the message, by a number
     dead        DEAD: the dead letter by the message's id
     tokens      one token for each message in `ready`; taking one gives the right to one message
-    permits     in `pool`, one for each free place of the queue; taking one gives the right to insert
+    pool        one permit for each free place of the queue; taking one gives the right to insert
 
     Steps without an argument are endless iterators that are made once. `next(step)` takes the step:
 
@@ -86,11 +89,11 @@ class Steps:
     permits        take a permit; waits for ever if the policy is BLOCK, else raises Empty if there is none
     permits_now    take a permit; raises Empty if there is none
     give           return a permit
-    here           give the deque `ready`, which is the token
-    ack, drop, expire    count a message out, and return its permit
+    here           yield the deque `ready`, which is the token
+    leave_acked, leave_dropped, leave_expired    count a message out, and return its permit
     accepted, acked, dropped, expired, purged, retried, redriven, refused    count
 
-    Steps with an argument:
+    Functions to build a step with an argument from, by `map`; `leaving` and `appending` build two of them:
 
     insert(permit, message)         make a message READY
     announce(ready)                 put a token
@@ -101,8 +104,8 @@ class Steps:
     __slots__ = (
         *("clock", "dead", "delayed", "leased", "lock", "name", "note", "now", "options", "pool", "ready", "tokens"),
         *("accepted", "acked", "dropped", "expired", "purged", "redriven", "refused", "retried"),
-        *("ack", "announce", "drop", "expire", "give", "here", "insert", "lease", "permits", "permits_now"),
-        *("pullers", "pushers", "signal", "take_now", "take_wait", "unlease"),
+        *("announce", "give", "here", "insert", "lease", "leave_acked", "leave_dropped", "leave_expired", "permits"),
+        *("permits_now", "pullers", "pushers", "signal", "take_now", "take_wait", "unlease"),
     )
 
     def __init__(self, name: str, options: QueueOptions, clock: Clock, note: Note | None) -> None:
@@ -135,9 +138,9 @@ class Steps:
             self.permits: Iterator[Any] = repeat(PERMIT)
             self.permits_now: Iterator[Any] = self.permits
             self.give: Iterator[Any] = repeat(None)
-            self.ack: Iterator[Any] = self.acked
-            self.drop: Iterator[Any] = self.dropped
-            self.expire: Iterator[Any] = self.expired
+            self.leave_acked: Iterator[Any] = self.acked
+            self.leave_dropped: Iterator[Any] = self.dropped
+            self.leave_expired: Iterator[Any] = self.expired
             return
         for _ in range(capacity):
             self.pool.put(PERMIT)
@@ -146,7 +149,7 @@ class Steps:
         self.permits = map(get, repeat(waiting))
         self.permits_now = map(get, repeat(False))
         self.give = map(put, repeat(PERMIT))
-        self.ack, self.drop, self.expire = (
+        self.leave_acked, self.leave_dropped, self.leave_expired = (
             map(put, repeat(PERMIT), counter) for counter in (self.acked, self.dropped, self.expired)
         )
 

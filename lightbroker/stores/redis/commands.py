@@ -264,7 +264,7 @@ class QueueCommands:
 
     def oldest(self) -> ScriptCall:
         """Read when the message that has been READY longest was accepted."""
-        return self._call("oldest")
+        return self._call("oldest_ready")
 
     @staticmethod
     def read_oldest(reply: list[Any]) -> float | None:

@@ -22,7 +22,7 @@ from redis.connection import Connection, SSLConnection
 from redis.retry import Retry
 
 from lightbroker.core.errors import StoreError
-from lightbroker.stores.redis.retries import CONNECTION_ERRORS, NOT_RUN, REDIS_ERRORS, Retries, is_from_replica
+from lightbroker.stores.redis.call_retries import CONNECTION_ERRORS, NOT_RUN, REDIS_ERRORS, Retries, is_from_replica
 from lightbroker.stores.redis.scripts import ScriptCall
 from lightbroker.stores.redis.url import Address
 

@@ -1,8 +1,9 @@
-"""A queue in Redis: the methods of the contract. `store` says what is promised, the scripts in `lua/` do the work.
+"""A queue in Redis: the methods of the contract in `lightbroker/core/store.py`. The scripts in `lua/` do the work.
 
 To find a step: `push` pushes (`lua/push.lua`, which also drops the oldest of a full queue), `lease` pulls
-(`lua/pull.lua`). `nack` retries a message (`lua/fail.lua`). A lease that expired is found by `QueueRunner.catch_up` or
-the next pull, and ended in `QueueRunner.expire_leases` (`lua/fail.lua`, too).
+(`lua/pull.lua`). `nack` retries a message (`lua/fail.lua`). A lease that expired is found by `QueueRunner.catch_up` (in
+`runner`) or by the next pull, and ended in `QueueRunner.expire_leases`, by `lua/fail.lua` again. `ack` acks
+(`lua/ack.lua`).
 """
 
 from collections import deque
@@ -21,9 +22,9 @@ from lightbroker.core.store import Excerpt, pull_some, push_all
 from lightbroker.core.waiting import Waiters
 from lightbroker.stores.redis.commands import MOST, QueueCommands
 from lightbroker.stores.redis.records import BODY, INFINITY, RedisDelivery
+from lightbroker.stores.redis.runner import QueueRunner
 from lightbroker.stores.redis.scripts import ScriptCall
 from lightbroker.stores.redis.subscriber import Subscriber
-from lightbroker.stores.redis.waiting import QueueRunner
 
 
 class RedisQueue:
@@ -61,7 +62,7 @@ class RedisQueue:
         if self._refusing:
             raise self._closed_error()
         if not last and not self._runner.subscribed:
-            self._enter(messages, taken, delay, b"no")  # most enter at once, and need not hear of other processes
+            self._enter(messages, taken, delay, b"no")  # no subscription is needed unless the push has to wait
             if len(taken) == len(messages):
                 return
             self._subscriber.subscribe(self._runner)

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 SCRIPTS = (
     *("open", "push", "pull", "ack", "fail", "release", "reject", "extend"),
-    *("redrive", "purge", "dead", "oldest", "stats", "tick"),
+    *("redrive", "purge", "dead", "oldest_ready", "stats", "tick"),
 )
 TOPIC_SCRIPTS = ("topic_join", "topic_bind", "topic_publish")
 _KEYS = ("messages", "ready", "delayed", "leased", "dead", "mortal", "expiry", "failure", "pullers", "pushers")

@@ -22,15 +22,15 @@ from lightbroker.core.clock import Clock
 from lightbroker.core.policy import QueueOptions
 from lightbroker.core.queue import Queue
 from lightbroker.core.store import Note
-from lightbroker.stores.redis import waiting
+from lightbroker.stores.redis import runner
+from lightbroker.stores.redis.call_retries import REDIS_ERRORS
 from lightbroker.stores.redis.commands import QueueCommands
 from lightbroker.stores.redis.connections import Connections
 from lightbroker.stores.redis.queue import RedisQueue
-from lightbroker.stores.redis.retries import REDIS_ERRORS
+from lightbroker.stores.redis.runner import QueueRunner
 from lightbroker.stores.redis.subscriber import Subscriber
 from lightbroker.stores.redis.topics import RedisRelay
 from lightbroker.stores.redis.url import read_url
-from lightbroker.stores.redis.waiting import QueueRunner
 from lightbroker.stores.shared_topics import SharedTopics
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class RedisStore:
                 return busy or not self._connections.leads_elsewhere(tag, server)
             return True
 
-        return Subscriber(self._connections, tag, "lightbroker-redis", waiting.CHECK_INTERVAL, is_current)
+        return Subscriber(self._connections, tag, "lightbroker-redis", runner.CHECK_INTERVAL, is_current)
 
     def declared(self) -> dict[str, QueueOptions]:
         """Return the queues with the prefix; it looks at every key of the server, some ms for ten thousand."""

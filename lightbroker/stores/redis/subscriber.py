@@ -15,9 +15,9 @@ from typing import Protocol
 from redis.exceptions import ConnectionError as Disconnected
 
 from lightbroker.core.errors import BrokerError, QueueClosed, StoreError
-from lightbroker.stores.redis import retries
+from lightbroker.stores.redis import call_retries
+from lightbroker.stores.redis.call_retries import REDIS_ERRORS, pauses
 from lightbroker.stores.redis.connections import Connections, ServerConnection
-from lightbroker.stores.redis.retries import REDIS_ERRORS, pauses
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Subscriber:
         if handler.subscribed:
             return
         self._connections.check_process()
-        until = time.monotonic() + retries.PATIENCE
+        until = time.monotonic() + call_retries.PATIENCE
         self.add(handler)
         with self._changed:
             while not handler.subscribed:

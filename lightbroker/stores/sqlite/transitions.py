@@ -89,7 +89,7 @@ class Transitions:
         return entered
 
     def _overflow(self, now: int, message: Message, delay: float) -> bool:
-        """Accept a message that a full queue has no room for; return whether it entered the queue."""
+        """Accept a message that a full queue has no room for; return False if it was dropped."""
         policy = self._options.overflow
         if policy is Overflow.DEAD_LETTER:
             key = self._rows.insert((message.with_attempts(0, None),), DEAD, failed=1)

@@ -73,7 +73,7 @@ class _ForgetsAttempts(Failing):
 
 class _AcksWhatIsRejected(Failing):
     def reject(self, delivery: Leased, reason: str) -> None:
-        next(zip(self._steps.leaving(delivery), self._steps.ack))
+        next(zip(self._steps.leaving(delivery), self._steps.leave_acked))
 
 
 ForgetsAttempts, AcksWhatIsRejected = failing(_ForgetsAttempts), failing(_AcksWhatIsRejected)

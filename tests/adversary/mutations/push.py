@@ -173,18 +173,22 @@ PATCHES: Table = {
             'failing.bury(steps.accepted, message.with_attempts(0, None), "overflow", "NEW")',
             'failing.bury(iter((0,)), message.with_attempts(0, None), "overflow", "NEW")',
         ),
-        ("drop-oldest keeps the permit", "zip(steps.take_now, steps.drop)", "zip(steps.take_now, steps.dropped)"),
+        (
+            "drop-oldest keeps the permit",
+            "zip(steps.take_now, steps.leave_dropped)",
+            "zip(steps.take_now, steps.dropped)",
+        ),
         (
             "drop-oldest counts first",
-            "oldest, _ = next(zip(steps.take_now, steps.drop))",
-            "_, oldest = next(zip(steps.drop, steps.take_now))",
+            "oldest, _ = next(zip(steps.take_now, steps.leave_dropped))",
+            "_, oldest = next(zip(steps.leave_dropped, steps.take_now))",
         ),
         (
             "drop-oldest in two steps",
-            "oldest, _ = next(zip(steps.take_now, steps.drop))",
+            "oldest, _ = next(zip(steps.take_now, steps.leave_dropped))",
             """
             oldest = next(steps.take_now)
-            next(steps.drop)
+            next(steps.leave_dropped)
             """,
         ),
         ("a dropped push is not accepted", "zip(steps.accepted, steps.dropped)", "steps.dropped"),

@@ -85,8 +85,8 @@ PATCHES: Table = {
         ),
     ],
     "Failing._end_life": [
-        ("expiry keeps the permit", "zip(leaving, self._steps.expire)", "zip(leaving, self._steps.expired)"),
-        ("expiry counts first", "zip(leaving, self._steps.expire)", "zip(self._steps.expire, leaving)"),
+        ("expiry keeps the permit", "zip(leaving, self._steps.leave_expired)", "zip(leaving, self._steps.expired)"),
+        ("expiry counts first", "zip(leaving, self._steps.leave_expired)", "zip(self._steps.leave_expired, leaving)"),
         ("expiry rouses nobody", "wake(self._steps.pushers)", ""),
         ("expiry destroys evidence", "message.failure is None", "True"),
         (

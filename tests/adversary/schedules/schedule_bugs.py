@@ -56,7 +56,7 @@ class DropsWithoutToken(MemoryQueue):
         steps = self._steps
         if steps.ready:
             steps.ready.popleft()
-            next(steps.drop)
+            next(steps.leave_dropped)
             steps.tokens.get_nowait()
             return None
         next(zip(steps.accepted, steps.dropped))

@@ -1,4 +1,4 @@
--- Time has passed: DELAYED -> READY, and READY -> expired or DEAD, for what fell due. Then wake waiters.
+-- Time has passed: DELAYED -> READY, and READY -> expired or DEAD, for what fell due; find expired leases. Wake waiters.
 --
 -- Reply  the receipts of the leases that expired, which the caller has to end
 --> keys meta messages ready delayed leased dead mortal expiry failure pullers pushers
