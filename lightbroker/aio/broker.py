@@ -17,8 +17,8 @@ from lightbroker.aio.direct import DirectQueue
 from lightbroker.aio.lazy import LazyBroker
 from lightbroker.aio.pull import AsyncPull, LatePull
 from lightbroker.aio.queue import AsyncDeadLetterQueue, AsyncQueue
-from lightbroker.aio.store import DirectQueueStore
-from lightbroker.aio.threaded import ThreadedQueueStore
+from lightbroker.aio.store import DirectStoredQueue
+from lightbroker.aio.threaded import ThreadedStoredQueue
 from lightbroker.aio.topic import AsyncSubscription, push_when_room
 from lightbroker.aio.worker import AsyncWorkerPool
 from lightbroker.core.broker import Broker
@@ -106,9 +106,9 @@ class AsyncBroker:
             if queue.options.ttl is None and queue.stored._note is None:
                 wrapped = DirectQueue(queue, queue.stored)
             else:
-                wrapped = AsyncQueue(queue, DirectQueueStore(queue, queue.stored))
+                wrapped = AsyncQueue(queue, DirectStoredQueue(queue, queue.stored))
         elif isinstance(queue.stored, Waitable):
-            wrapped = AsyncQueue(queue, ThreadedQueueStore(queue, queue.stored, self._lazy.executor))
+            wrapped = AsyncQueue(queue, ThreadedStoredQueue(queue, queue.stored, self._lazy.executor))
         else:
             raise TypeError(f"store: {queue.stored!r} cannot be waited at without a thread, see `Waitable`")
         return self._queues.setdefault(queue.name, wrapped)

@@ -16,7 +16,7 @@ from typing import Any
 from lightbroker.aio.delivery import DONE, AsyncDelivery
 from lightbroker.aio.pull import AsyncPull, TaskPull, awaited_twice, settle
 from lightbroker.aio.queue import AsyncQueue
-from lightbroker.aio.store import DirectQueueStore
+from lightbroker.aio.store import DirectStoredQueue
 from lightbroker.core.memory.queue import MemoryQueue
 from lightbroker.core.message import MAX_BODY, NEVER, NO_HEADERS, Message, encode
 from lightbroker.core.queue import Queue
@@ -60,7 +60,7 @@ class DirectDelivery(AsyncDelivery, TaskPull):
                 self.deadline = now + memory._lease_seconds
                 return self
             memory._expire_leased(self, message)
-        return (yield from direct_queue._queue_store.pull(None).__await__())
+        return (yield from direct_queue._stored.pull(None).__await__())
 
     async def __aenter__(self) -> Message:
         delivery = await self
@@ -91,7 +91,7 @@ class DirectQueue(AsyncQueue):
     """An `AsyncQueue` over a queue in memory that is not traced and has no TTL of its own."""
 
     def __init__(self, queue: Queue, memory: MemoryQueue) -> None:
-        super().__init__(queue, DirectQueueStore(queue, memory))
+        super().__init__(queue, DirectStoredQueue(queue, memory))
         self._memory = memory
         self._time, self._prefix, self._numbers = queue._time, queue._prefix, queue._numbers
 

@@ -5,7 +5,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from lightbroker.aio.delivery import AsyncDelivery
 from lightbroker.aio.pull import AsyncPull, LatePull
-from lightbroker.aio.store import AsyncQueueStore
+from lightbroker.aio.store import AsyncStoredQueue
 from lightbroker.core.errors import check_count, check_each, check_number
 from lightbroker.core.message import DeadLetter
 from lightbroker.core.queue import DeadLetterQueue, Queue, check_timeout
@@ -26,12 +26,12 @@ class AsyncQueue:
         dead_letters: Its dead letters.
     """
 
-    def __init__(self, sync_queue: Queue, queue_store: AsyncQueueStore) -> None:
+    def __init__(self, sync_queue: Queue, stored: AsyncStoredQueue) -> None:
         self.name = sync_queue.name
         self.options = sync_queue.options
         self.dead_letters = AsyncDeadLetterQueue(self._opened)
         self._sync_queue = sync_queue
-        self._queue_store = queue_store
+        self._stored = stored
 
     async def push(
         self,
@@ -66,7 +66,7 @@ class AsyncQueue:
         message = self._sync_queue._form(body, ttl, headers)
         if timeout is not None or delay != 0.0:
             timeout, delay = check_timeout(timeout), check_number("delay", delay)
-        return message.id if await self._queue_store.push(message, timeout, delay) else None
+        return message.id if await self._stored.push(message, timeout, delay) else None
 
     async def push_many(
         self,
@@ -96,7 +96,7 @@ class AsyncQueue:
         """
         timeout, delay = check_timeout(timeout), check_number("delay", delay)
         ids, messages = self._sync_queue._form_many(bodies, ttl, headers)
-        taken = await self._queue_store.push_many(messages, timeout, delay)
+        taken = await self._stored.push_many(messages, timeout, delay)
         return [id if entered else None for id, entered in zip(ids, taken)]
 
     def pull(self, timeout: float | None = None) -> AsyncPull:
@@ -117,11 +117,11 @@ class AsyncQueue:
         """
         if timeout is not None and timeout != 0.0:
             timeout = check_timeout(timeout)
-        return LatePull(self._queue_store.pull, timeout)
+        return LatePull(self._stored.pull, timeout)
 
     async def pull_many(self, n: int, timeout: float | None = None) -> list[AsyncDelivery]:
         """Wait as `pull` does for one message, then take what else is ready, at most `n` in all."""
-        return await self._queue_store.pull_many(check_count("n", n), check_timeout(timeout))
+        return await self._stored.pull_many(check_count("n", n), check_timeout(timeout))
 
     async def ack_many(self, deliveries: Iterable[AsyncDelivery]) -> None:
         """Ack deliveries of this queue.
@@ -129,11 +129,11 @@ class AsyncQueue:
         Raises:
             LeaseLost: At least one ack came too late. The others are done.
         """
-        await self._queue_store.ack_many(check_each("deliveries", deliveries, AsyncDelivery))
+        await self._stored.ack_many(check_each("deliveries", deliveries, AsyncDelivery))
 
     async def stats(self) -> QueueStats:
         """Return what the queue holds now, and the counters of the conservation law."""
-        return await self._queue_store.call(self._sync_queue.stats)
+        return await self._stored.call(self._sync_queue.stats)
 
     async def _opened(self) -> "AsyncQueue":
         return self
@@ -149,7 +149,7 @@ class AsyncDeadLetterQueue:
         self, function: Callable[Concatenate[DeadLetterQueue, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         queue = await self._open_queue()
-        return await queue._queue_store.call(function, queue._sync_queue.dead_letters, *args, **kwargs)
+        return await queue._stored.call(function, queue._sync_queue.dead_letters, *args, **kwargs)
 
     async def count(self) -> int:
         """Return how many dead letters there are."""

@@ -1,8 +1,8 @@
 """A queue in a store, as coroutines call it: the counterpart of `core.store.StoredQueue`.
 
 What becomes of a message is decided by the store alone. The classes here only choose where its methods are called, so
-that they cannot block the event loop: `DirectQueueStore` calls the store in memory in the coroutine's own step, and
-`threaded.ThreadedQueueStore` calls any other store in a thread.
+that they cannot block the event loop: `DirectStoredQueue` calls the store in memory in the coroutine's own step, and
+`threaded.ThreadedStoredQueue` calls any other store in a thread.
 
 A coroutine that waits for a message or for room is suspended in `waiting.attempt`, and cancelling it there is safe.
 Cancelling a call in a thread is another matter; see `threaded`.
@@ -27,7 +27,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class AsyncQueueStore:
+class AsyncStoredQueue:
     """A queue in a store, for coroutines. See `StoredQueue` and `Waitable` for what each method promises."""
 
     def __init__(self, queue: Queue, wrapped: Waitable) -> None:
@@ -81,7 +81,7 @@ class AsyncQueueStore:
             raise errors.empty(self._name, timeout) from None
 
 
-class DirectQueueStore(AsyncQueueStore):
+class DirectStoredQueue(AsyncStoredQueue):
     """A queue in memory, called in the coroutine's own step.
 
     A message is taken in the step in which the coroutine goes on with it. So no cancellation can hit between the two.

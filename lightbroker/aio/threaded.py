@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import ParamSpec, TypeVar, cast
 
 from lightbroker.aio.delivery import AsyncDelivery
-from lightbroker.aio.store import AsyncQueueStore
+from lightbroker.aio.store import AsyncStoredQueue
 from lightbroker.core.errors import BrokerError, QueueClosed
 from lightbroker.core.message import Delivery
 from lightbroker.core.queue import Queue
@@ -56,7 +56,7 @@ class ThreadedDelivery(AsyncDelivery):
 
     __slots__ = ("pulled",)
 
-    def __init__(self, pulled: Delivery, settler: "ThreadedQueueStore") -> None:
+    def __init__(self, pulled: Delivery, settler: "ThreadedStoredQueue") -> None:
         self.pulled = pulled
         self.message = pulled.message
         self.deadline = pulled.deadline
@@ -64,7 +64,7 @@ class ThreadedDelivery(AsyncDelivery):
         self.stored = settler
 
 
-class ThreadedQueueStore(AsyncQueueStore):
+class ThreadedStoredQueue(AsyncStoredQueue):
     """A queue in any `Waitable` store. It is also the settler of its deliveries."""
 
     def __init__(self, queue: Queue, wrapped: Waitable, executor: StoreExecutor) -> None:

@@ -224,7 +224,7 @@ class AsyncWorkerPool:
     def _beat(self) -> None:
         for delivery in list(self._running.copy().values()):
             with suppress(BrokerError):  # the worker will meet the error when it settles
-                self._queue._queue_store.renew(delivery)
+                self._queue._stored.renew(delivery)
         if not self._loop.is_closed() and (not self.stopped or self._running):
             self._arm()
 

@@ -14,7 +14,7 @@ PATCHES: Table = {
         ("a coroutine that cannot release goes on", "suppress(Exception)", "suppress(LeaseLost)"),
     ],
     "AsyncWorkerPool._beat": [
-        ("a pool of coroutines lets leases run out", "self._queue._queue_store.renew(delivery)", ""),
+        ("a pool of coroutines lets leases run out", "self._queue._stored.renew(delivery)", ""),
         ("a pool of coroutines keeps its heart still", "self._arm()", ""),
     ],
     "AsyncWorkerPool._serve": [

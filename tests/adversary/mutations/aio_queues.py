@@ -178,7 +178,7 @@ PATCHES: Table = {
     "DirectDelivery.__aexit__": [
         ("a block that raised is acked", "error is None and self._held is None", "self._held is None"),
     ],
-    "AsyncQueueStore.push_many": [
+    "AsyncStoredQueue.push_many": [
         (
             "a coroutine waits under every policy",
             "self._options.overflow is Overflow.BLOCK and timeout != 0.0",
@@ -195,27 +195,27 @@ PATCHES: Table = {
             "naming_accepted(messages, [])",
         ),
     ],
-    "ThreadedQueueStore._lease_for": [
+    "ThreadedStoredQueue._lease_for": [
         ("a cancelled pull is delivered to", "self._release(pulled)", ""),
     ],
-    "ThreadedQueueStore.lease": [
+    "ThreadedStoredQueue.lease": [
         ("what was handed over is kept", "job.add_done_callback(self._give_back)", ""),
     ],
-    "ThreadedQueueStore.ack_many": [
+    "ThreadedStoredQueue.ack_many": [
         (
             "an ack of another store's is forgotten",
             "[delivery.pulled if isinstance(delivery, ThreadedDelivery) else delivery for delivery in deliveries]",
             "[delivery.pulled for delivery in deliveries if isinstance(delivery, ThreadedDelivery)]",
         ),
     ],
-    "ThreadedQueueStore._settle": [
+    "ThreadedStoredQueue._settle": [
         (
             "an ack can be cancelled",
             "asyncio.shield(asyncio.wrap_future(self._executor.submit(function, *args, **kwargs)))",
             "asyncio.wrap_future(self._executor.submit(function, *args, **kwargs))",
         ),
     ],
-    "ThreadedQueueStore.extend": [
+    "ThreadedStoredQueue.extend": [
         ("an extended lease looks as before", "delivery.deadline = delivery.pulled.deadline", ""),
     ],
     "settle": [
