@@ -2,7 +2,7 @@
 
 An SQLite file is called in one thread, because only one caller at a time can write to it. Redis is called in a few
 threads, so that several calls can wait for the network at the same time. A coroutine that waits for a message or for
-room needs no thread.
+room needs no thread. `docs/decisions/redis-from-coroutines.md` says what the threads cost.
 
 Each await is safe to cancel. If its call has not begun in a thread, it never begins. A call that has begun is finished:
 
