@@ -196,12 +196,14 @@ class MemoryQueue:
         deliveries = [self.pull(timeout, kind)]
         batch = [kind() for _ in repeat(None, min(most - 1, len(self._steps.ready)))]
         lease_many(self._steps, batch)
-        now = self._now()
+        now, note = self._now(), self._note
+        deadline = now + self._lease_seconds
         for delivery, message in zip(batch, map(self._steps.leased.get, batch)):
             if message is not None and message.expires > now:
-                delivery.stored, delivery.message, delivery.deadline = self, message, now + self._lease_seconds
+                delivery.stored, delivery.message, delivery.deadline = self, message, deadline
                 deliveries.append(delivery)
-                self._steps.tell(now, message, "READY", "LEASED", "pull")
+                if note is not None:
+                    note(now, message.id, "READY", "LEASED", message.attempts, "pull")
             elif message is not None:
                 self._expire_leased(delivery, message)
         return deliveries
