@@ -83,7 +83,8 @@ class MemoryQueue:
                     return taken
             except TypeError:
                 raise self._push_woken() from None
-        self._entered(message, delay)
+        if self.pullers or self._note is not None:  # asked here, to save the hot path a call
+            self._entered(message, delay)
         return True
 
     def _enter(self, message: Message, permits: Iterator[Any], delay: float) -> None:
