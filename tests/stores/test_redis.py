@@ -39,7 +39,7 @@ except Unavailable as missing:
 
 from redis import exceptions
 
-from lightbroker.stores.redis import connections, retries, waiting
+from lightbroker.stores.redis import call_retries, connections, runner
 from lightbroker.stores.redis.call_retries import is_from_replica
 from lightbroker.stores.redis.commands import SCHEMA_VERSION
 from lightbroker.stores.redis.connections import Connections, ServerConnection
@@ -80,7 +80,7 @@ def _own_server(folder: Path, *options: str, **how: Any) -> Iterator[RedisServer
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let patience end soon."""
-    monkeypatch.setattr(retries, "PATIENCE", 0.3)
+    monkeypatch.setattr(call_retries, "PATIENCE", 0.3)
     monkeypatch.setattr(connections, "OPENING", 0.1)
 
 
@@ -688,7 +688,7 @@ def test_a_wait_asks_for_nothing_until_there_is_something(make_broker: Make, cli
 def test_a_message_wakes_one_of_the_processes_that_wait(
     make_broker: Make, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "GRACE", 3600.0)
+    monkeypatch.setattr(runner, "GRACE", 3600.0)
     queues = [_queue(make_broker()) for _ in range(6)]
     pulls = [Call(queue.pull) for queue in queues[1:] for _ in range(3)]
     assert all(pull.blocks() for pull in pulls)
@@ -701,7 +701,7 @@ def test_a_message_wakes_one_of_the_processes_that_wait(
 
 
 def test_a_batch_wakes_as_many_as_it_has_messages_for(make_broker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "GRACE", 3600.0)
+    monkeypatch.setattr(runner, "GRACE", 3600.0)
     queues = [_queue(make_broker()) for _ in range(3)]
     pulls = [Call(queue.pull) for queue in queues for _ in range(4)]
     assert all(pull.blocks() for pull in pulls)
@@ -711,7 +711,7 @@ def test_a_batch_wakes_as_many_as_it_has_messages_for(make_broker: Make, monkeyp
 
 
 def test_room_wakes_the_waiters_of_all_processes(make_broker: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "GRACE", 3600.0)
+    monkeypatch.setattr(runner, "GRACE", 3600.0)
     queues = [_queue(make_broker(), capacity=6) for _ in range(3)]
     queues[0].push_many([b""] * 6)
     pushes = [Call(queue.push, b"") for queue in queues for _ in range(2)]
@@ -725,7 +725,7 @@ def test_room_wakes_the_waiters_of_all_processes(make_broker: Make, monkeypatch:
 def test_a_process_that_died_while_it_waited_is_passed_over(
     make_broker: Make, client: Any, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "GRACE", 3600.0)
+    monkeypatch.setattr(runner, "GRACE", 3600.0)
     here, there = (_queue(make_broker()) for _ in range(2))
     client.zadd(f"{_tag(store_url)}:pullers", {"gone": 1, "gone too": 2})
     pull = Call(there.pull)
@@ -737,11 +737,11 @@ def test_a_process_that_died_while_it_waited_is_passed_over(
 def test_a_process_that_dies_on_its_way_is_replaced(
     store_url: str, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "GRACE", 0.05)
+    monkeypatch.setattr(runner, "GRACE", 0.05)
     with Broker(store_url) as doomed, Broker(store_url) as heir, Broker(store_url) as producer:
         died = threading.Event()
-        runner: Any = _queue(doomed).stored._runner  # type: ignore[attr-defined]
-        monkeypatch.setattr(runner, "_wake", lambda *_: died.set())
+        doomed_runner: Any = _queue(doomed).stored._runner  # type: ignore[attr-defined]
+        monkeypatch.setattr(doomed_runner, "_wake", lambda *_: died.set())
         Call(doomed.pull, "q", 60.0)
         _listed(client, store_url, "pullers")
         second = Call(_queue(heir).pull)
@@ -754,7 +754,7 @@ def test_a_process_that_dies_on_its_way_is_replaced(
 def test_a_wake_up_for_which_nobody_waits_any_more_is_passed_on(
     make_broker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "GRACE", 3600.0)
+    monkeypatch.setattr(runner, "GRACE", 3600.0)
     here, there, producer = (_queue(make_broker()) for _ in range(3))
     with pytest.raises(QueueEmpty):
         here.pull(timeout=0.01)  # leaves its process listed
@@ -792,7 +792,7 @@ def test_a_waiter_hears_of_a_lease_that_another_process_left(store_url: str) -> 
 def test_a_notice_that_makes_no_sense_is_passed_over(
     make_broker: Make, client: Any, store_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(waiting, "GRACE", 3600.0)
+    monkeypatch.setattr(runner, "GRACE", 3600.0)
     here, there = (_queue(make_broker()) for _ in range(2))
     pull = Call(there.pull)
     wait_until(lambda: client.exists(f"{_tag(store_url)}:pullers"))
@@ -828,7 +828,7 @@ def test_a_waiter_outlives_the_server(server: RedisServer) -> None:
 
 
 def test_a_connection_that_broke_unnoticed_is_noticed(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "CHECK_INTERVAL", 0.1)
+    monkeypatch.setattr(runner, "CHECK_INTERVAL", 0.1)
     with Broker(server.url) as broker:
         queue = _queue(broker)
         pull = Call(queue.pull)
@@ -846,7 +846,7 @@ def test_a_connection_that_broke_unnoticed_is_noticed(server: RedisServer, monke
 def test_a_subscription_that_could_not_be_sent_is_sent_again(
     make_broker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "CHECK_INTERVAL", 0.1)
+    monkeypatch.setattr(runner, "CHECK_INTERVAL", 0.1)
     here, there = (_queue(make_broker()) for _ in range(2))
     subscriber: Any = there.stored._subscriber  # type: ignore[attr-defined]
     send = subscriber._send
@@ -865,7 +865,7 @@ def test_a_subscription_that_could_not_be_sent_is_sent_again(
 def test_a_waiter_follows_the_address_to_a_new_primary(
     server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "CHECK_INTERVAL", 0.1)
+    monkeypatch.setattr(runner, "CHECK_INTERVAL", 0.1)
     (tmp_path / "heir").mkdir()
     with _own_server(tmp_path / "heir") as heir, Broker(heir.url) as elsewhere, Broker(server.url) as broker:
         pull = Call(_queue(broker).pull)
