@@ -146,8 +146,9 @@ def cooperative(hands: bool = sys.version_info >= (3, 13)) -> Iterator[None]:
     hands: whether its queues give an item to who waits, as Python does since 3.13, or let others take it.
     """
     queue = _HandingQueue if hands else _Queue
-    locks = SimpleNamespace(Lock=_Lock, RLock=_RLock, Condition=_condition, TIMEOUT_MAX=threading.TIMEOUT_MAX)
-    times = SimpleNamespace(monotonic=_monotonic, time=time.time, sleep=time.sleep)
+    # The rest of both modules stays, because a clock's thread that an earlier test has left may wake up meanwhile.
+    locks = SimpleNamespace(**{**vars(threading), "Lock": _Lock, "RLock": _RLock, "Condition": _condition})
+    times = SimpleNamespace(**{**vars(time), "monotonic": _monotonic})
     with ExitStack() as patches:
         patches.enter_context(monitoring())
         for name in CORE:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lightbroker import Broker, ManualClock, Queue, QueueEmpty
+from lightbroker import Broker, ManualClock, Queue, QueueEmpty, SystemClock
 from lightbroker.core.memory.queue import MemoryQueue
 from tests.adversary.models.total_queue import switching_every
 from tests.adversary.schedules.schedule import Race, explore
@@ -18,6 +18,7 @@ from tests.adversary.schedules.schedule_bugs import BUGS
 from tests.adversary.schedules.schedule_races import RACES
 from tests.adversary.schedules.schedule_twins import cooperative
 from tests.adversary.schedules.schedule_wakes import WAKES
+from tests.support import PATIENCE
 
 ALL = {**RACES, **WAKES}
 MOST = 500  # schedules with one preemption: all of them where two threads meet, a sample where it is three
@@ -120,3 +121,15 @@ def test_a_cooperative_queue_is_a_simple_queue_when_nobody_schedules() -> None:
         with pytest.raises(QueueEmpty):
             queue.pull(0)
         queue.stored.check()
+
+
+def test_the_clock_of_an_earlier_test_goes_on_meanwhile() -> None:
+    clock, event = SystemClock(), threading.Event()
+    alarm = clock.alarm(event.set)
+    with cooperative():
+        alarm.set(60.0)
+        thread = clock._agenda._thread
+        alarm.cancel()
+    assert thread is not None
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
