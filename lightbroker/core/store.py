@@ -19,7 +19,7 @@ from queue import Empty
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from lightbroker.core.clock import Clock
-from lightbroker.core.errors import PushError
+from lightbroker.core.errors import PushError, empty
 from lightbroker.core.message import DeadLetter, Delivery, Message, Settler, Transition
 from lightbroker.core.policy import QueueOptions
 from lightbroker.core.stats import QueueStats
@@ -213,15 +213,24 @@ def push_all(
     return taken
 
 
-def pull_some(queue: Waitable, most: int, timeout: float | None) -> list[Delivery]:
-    """Lease up to `most` messages, waiting up to `timeout` seconds (None: for ever) for the first.
+def pull_some(queue: Waitable, name: str, most: int, timeout: float | None) -> list[Delivery]:
+    """Lease messages of the queue `name`, waiting for the first: `StoredQueue.pull_many` for every store.
+
+    Args:
+        queue: Where they come from.
+        name: Its name, for the error.
+        most: Messages to lease at most.
+        timeout: Seconds to wait for the first (None: for ever).
 
     Raises:
-        Empty: None became READY in time.
+        QueueEmpty: None became READY in time.
     """
-    if timeout == 0.0:
-        return queue.lease(most, last=True)
-    return attempt(queue.pullers, partial(queue.lease, most), timeout)
+    try:
+        if timeout == 0.0:
+            return queue.lease(most, last=True)
+        return attempt(queue.pullers, partial(queue.lease, most), timeout)
+    except Empty:
+        raise empty(name, timeout) from None
 
 
 @contextmanager

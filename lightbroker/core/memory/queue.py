@@ -264,9 +264,10 @@ class MemoryQueue:
         return self._steps.oldest()
 
     def check(self) -> None:
-        self.stats().check(self._name)
+        stats = self.stats()
+        stats.check(self._name)
         if not self._refusing:  # what closing puts among the permits and tokens is not to be counted
-            self._steps.check_rights()
+            self._steps.check_rights(stats)
 
     def refuse(self) -> None:
         with self._steps.lock:

@@ -7,7 +7,7 @@ So every transition of the hot path is one call into C. `notebooks/01_queue.ipyn
 How one call does several things. Iterators of C compose:
 
     next(zip(a, b, c))       advances a, then b, then c; it stops at the first that raises
-    next(map(f, a, b, c))    does the same, then calls f with what they gave
+    next(map(f, a, b, c))    does the same, then calls f with what they yielded
 
 If a, b, c and f are all C, no bytecode of ours runs in between. CPython switches threads and runs signal handlers only
 between bytecodes, so other threads and Ctrl-C see either nothing of such a step or all of it.
@@ -180,9 +180,8 @@ class Steps:
         except IndexError:
             return None
 
-    def check_rights(self) -> None:
-        """Raise InvariantError if a permit has leaked or a token is missing; not for a queue that closes."""
-        stats = self.stats()
+    def check_rights(self, stats: QueueStats) -> None:
+        """Raise InvariantError if, by `stats`, a permit has leaked or a token is missing; not for a closing queue."""
         if stats.capacity is not None and self.pool.qsize() + stats.held != stats.capacity:
             raise InvariantError(f"queue {self.name!r} has {self.pool.qsize()} free permits and {stats}")
         if self.tokens.qsize() != stats.ready:

@@ -71,10 +71,7 @@ class SqliteQueue:
         return self.pull_many(1, timeout)[0]
 
     def pull_many(self, most: int, timeout: float | None) -> list[Delivery]:
-        try:
-            return pull_some(self, most, timeout)
-        except Empty:
-            raise errors.empty(self._name, timeout) from None
+        return pull_some(self, self._name, most, timeout)
 
     @property
     def pullers(self) -> Waiters:
